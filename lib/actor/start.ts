@@ -1,0 +1,87 @@
+/** Starting a process: running its init and telling how it went. */
+import { abnormal, type ExitReason, isClean, reasonOfThrown } from "../base/reason.ts";
+import type { Pid } from "./pid.ts";
+import type { Process } from "./process.ts";
+import { Ignore, NoReply, Refuse, Reply, Started, Stop } from "./result.ts";
+
+/** How a start went. The process of a failed start is gone and its name free when this is returned. */
+export type StartOutcome =
+  | { readonly status: "started"; readonly process: Process }
+  | { readonly status: "ignored" }
+  | { readonly status: "already_started"; readonly pid: Pid }
+  | { readonly status: "failed"; readonly reason: ExitReason };
+
+/** Runs init; the outcome comes at once where init is synchronous. */
+export function initialise(process: Process, args: unknown, timeoutMs: number): StartOutcome | Promise<StartOutcome> {
+  let result: unknown;
+  try {
+    result = process.system.runAs(process, () => process.behaviour.init(args));
+  } catch (thrown) {
+    return startFailed(process, reasonOfThrown(thrown));
+  }
+  return result instanceof Promise ? awaitInit(process, result, timeoutMs) : conclude(process, result);
+}
+
+async function awaitInit(process: Process, result: Promise<unknown>, timeoutMs: number): Promise<StartOutcome> {
+  const { clock } = process.system;
+  process.beginAsync();
+  const ended = new Promise<undefined>((resolve) => {
+    process.onEnd(() => resolve(undefined));
+  });
+  const timer = Number.isFinite(timeoutMs)
+    ? clock.setTimer(() => startFailed(process, abnormal("timeout", `init took longer than ${timeoutMs} ms`)), timeoutMs)
+    : undefined;
+  try {
+    const settled = await Promise.race([result.then((value) => ({ value })), ended]);
+    return conclude(process, settled?.value);
+  } catch (thrown) {
+    return startFailed(process, reasonOfThrown(thrown));
+  } finally {
+    if (timer !== undefined) {
+      clock.clearTimer(timer);
+    }
+  }
+}
+
+function conclude(process: Process, result: unknown): StartOutcome {
+  if (!process.alive) {
+    return { status: "failed", reason: process.exitReason ?? "killed" };
+  }
+  if (result instanceof Ignore) {
+    leaveQuietly(process);
+    return { status: "ignored" };
+  }
+  if (result instanceof Refuse) {
+    leaveQuietly(process);
+    return { status: "failed", reason: result.reason };
+  }
+  if (result instanceof Stop) {
+    return startFailed(process, result.reason);
+  }
+  if (result instanceof Reply || result instanceof NoReply) {
+    return startFailed(process, abnormal("bad_return_value", `init returned a ${result.constructor.name}`));
+  }
+  if (result instanceof Started) {
+    process.begin(result.state, result);
+  } else {
+    process.begin(result, undefined);
+  }
+  return { status: "started", process };
+}
+
+function leaveQuietly(process: Process): void {
+  process.system.signals.untieFromParent(process);
+  process.finish("normal");
+}
+
+/** The starter learns from the outcome, so the link to it must not tell it a second time. */
+function startFailed(process: Process, reason: ExitReason): StartOutcome {
+  if (process.alive) {
+    process.system.signals.untieFromParent(process);
+    if (!isClean(reason)) {
+      process.system.reportCrash(process, reason, undefined);
+    }
+    process.finish(reason);
+  }
+  return { status: "failed", reason: process.exitReason ?? reason };
+}
