@@ -34,6 +34,7 @@ import {
   type CallResult,
   type CastResult,
   Ignore,
+  type InitResultOf,
   NoReply,
   Refuse,
   Reply,
@@ -48,9 +49,6 @@ export interface ActorTypes<P, Args> {
   readonly protocol: P;
   readonly args: Args;
 }
-
-/** The result of `init`: the state itself, or one of the results made by `started`, `ignore`, `refuse`, `stop`. */
-export type InitResult<State> = State | Started | Ignore | Refuse | Stop;
 
 export abstract class Actor<P extends ProtocolShape<P> = NoMessages, State = undefined, Args = undefined>
   implements Behaviour
@@ -68,7 +66,7 @@ export abstract class Actor<P extends ProtocolShape<P> = NoMessages, State = und
   // --- callbacks --------------------------------------------------------------------------------
 
   /** Makes the first state. May be async: the starter waits, up to the start timeout. */
-  abstract init(args: Args): Awaitable<InitResult<State>>;
+  abstract init(args: Args): Awaitable<InitResultOf<State>>;
 
   /** Answers a call: returns `this.reply(...)`, `this.noReply()` or `this.stop(...)`. */
   handleCall(message: CallMessage<P>, _from: From<P>): Awaitable<CallResult> {

@@ -17,6 +17,8 @@ export interface From<P = Untyped> {
   readonly settled: boolean;
   /** Answers the call. `message` is the call's own message: it fixes the type of `value`. */
   reply<M extends CallMessage<P>>(message: M, value: ReplyTo<P, M>): void;
+  /** Answers the call, for those who cannot name its message any more. */
+  settle(value: unknown): void;
   /** Answers the call with an error. */
   fail(error: SupercastError): void;
 }

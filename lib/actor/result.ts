@@ -76,3 +76,5 @@ export type CallResult = Reply | NoReply | Stop;
 export type CastResult = NoReply | Stop;
 /** A callback's result now or later. */
 export type Awaitable<T> = T | Promise<T>;
+/** The result of `init`: the state itself, or one of the results that say more. */
+export type InitResultOf<State> = State | Started | Ignore | Refuse | Stop;

@@ -22,7 +22,7 @@ export interface TelemetryEvents {
   "supercast:supervisor:report": {
     readonly node: string;
     readonly supervisor: string;
-    readonly event: "child_terminated" | "restarted" | "restart_failed" | "gave_up" | "shutdown_error";
+    readonly event: "child_terminated" | "restarted" | "start_error" | "gave_up" | "shutdown_error";
     readonly child: string;
     readonly reason: ExitReason;
   };
