@@ -87,7 +87,10 @@ export function checkLimits(overrides: Partial<Limits> = {}): Limits {
     }
     const zeroAllowed = name === "restartIntensity" || name === "reconnectGraceMs";
     if (!Number.isFinite(value) || value < (zeroAllowed ? 0 : 1)) {
-      throw new SupercastError("config_mismatch", `limits.${name} is ${value}; allowed: a finite number above 0`);
+      throw new SupercastError(
+        "config_mismatch",
+        `limits.${name} is ${value}; allowed: a finite number above 0`,
+      );
     }
   }
   for (const [description, holds] of RULES) {

@@ -43,7 +43,12 @@ export function reasonOfThrown(thrown: unknown): ExitReason {
   const { name, message, stack } = thrown;
   const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
   return {
-    error: { name, message, ...(code === undefined ? {} : { code }), ...(stack === undefined ? {} : { stack }) },
+    error: {
+      name,
+      message,
+      ...(code === undefined ? {} : { code }),
+      ...(stack === undefined ? {} : { stack }),
+    },
   };
 }
 
