@@ -1,0 +1,68 @@
+/** Calls between nodes, as each side holds them. */
+import type { SupercastError } from "../base/errors.ts";
+import { OpenCall } from "../actor/from.ts";
+import type { Pid } from "../actor/pid.ts";
+import type { Peer } from "./peer.ts";
+
+/** A call this node made: settles its caller's promise when the answer, an error or the deadline comes. */
+export class OutgoingCall extends OpenCall {
+  readonly id: number;
+  readonly #peer: Peer;
+  readonly #target: string;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: SupercastError) => void;
+
+  constructor(
+    peer: Peer,
+    id: number,
+    target: string,
+    caller: Pid | undefined,
+    resolve: (value: unknown) => void,
+    reject: (error: SupercastError) => void,
+  ) {
+    super(caller);
+    this.#peer = peer;
+    this.id = id;
+    this.#target = target;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  protected describeTarget(): string {
+    return this.#target;
+  }
+
+  protected deliverReply(value: unknown): void {
+    this.#peer.forgetCall(this);
+    this.#resolve(value);
+  }
+
+  protected deliverError(error: SupercastError): void {
+    this.#peer.forgetCall(this);
+    this.#reject(error);
+  }
+}
+
+/** A call from another node: its answer goes back as an item. */
+export class IncomingCall extends OpenCall {
+  readonly #peer: Peer;
+  readonly #id: number;
+
+  constructor(peer: Peer, id: number, caller: Pid | undefined) {
+    super(caller);
+    this.#peer = peer;
+    this.#id = id;
+  }
+
+  protected describeTarget(): string {
+    return `call ${this.#id} of ${this.#peer.node}`;
+  }
+
+  protected deliverReply(value: unknown): void {
+    this.#peer.sendReply(this.#id, value);
+  }
+
+  protected deliverError(error: SupercastError): void {
+    this.#peer.sendError(this.#id, error);
+  }
+}
