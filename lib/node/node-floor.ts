@@ -16,9 +16,10 @@ import { messageOf, SupercastError } from "../base/errors.ts";
 import type { ExitReason } from "../base/reason.ts";
 import { publishEvent } from "../telemetry/events.ts";
 import type { IncomingMessage, Subscription, Transport } from "../transport/transport.ts";
+import { readBatch } from "../wire/batch.ts";
 import { receiveBatch, receiveCount } from "./connection.ts";
 import { handleItem, type ItemHandlers } from "./dispatch.ts";
-import { OP, readHeader, readItems, type WireTarget } from "./envelope.ts";
+import { OP, readHeader, type WireTarget } from "./envelope.ts";
 import { decodeHeartbeat, encodeHeartbeat, type Heartbeat, type HeartbeatKind } from "./heartbeat.ts";
 import { type DownReason, Liveness, type LivenessEffect, type LivenessEvent } from "./liveness.ts";
 import { Peer, type PeerHost } from "./peer.ts";
@@ -54,7 +55,7 @@ const PAYLOAD_RESERVE_BYTES = 1024;
 
 export class NodeFloor implements Remote, PeerHost {
   readonly system: ActorSystem;
-  readonly sender: string;
+  readonly sender: Buffer;
   readonly #transport: Transport;
   readonly #subjects: Subjects;
   readonly #handlers: ItemHandlers;
@@ -83,7 +84,7 @@ export class NodeFloor implements Remote, PeerHost {
     this.#transport = options.transport;
     this.#subjects = options.subjects;
     this.#handlers = options.handlers ?? { groups: () => undefined };
-    this.sender = `${this.system.node}/${this.system.incarnation}`;
+    this.sender = Buffer.from(`${this.system.node}/${this.system.incarnation}`, "latin1");
     this.#liveness = new Liveness(this.system.limits);
   }
 
@@ -348,17 +349,15 @@ export class NodeFloor implements Remote, PeerHost {
   }
 
   #receiveItems(peer: Peer, bytes: Buffer, itemsAt: number): void {
-    readItems(
-      bytes,
-      itemsAt,
-      (item) => {
+    readBatch(bytes, itemsAt, {
+      onValue: (item) => {
         this.#stats.itemsIn += 1;
-        if (!handleItem(this.system, peer, item, this.#handlers)) {
-          this.#invalid(`item of ${peer.node}`, new SupercastError("invalid_message", `operation ${String(item[0])}`));
+        if (!Array.isArray(item) || !handleItem(this.system, peer, item, this.#handlers)) {
+          this.#invalid(`item of ${peer.node}`, new SupercastError("invalid_message", "it makes no sense"));
         }
       },
-      (error) => this.#invalid(`item of ${peer.node}`, error),
-    );
+      onFailure: (error) => this.#invalid(`item of ${peer.node}`, error),
+    });
   }
 
   /** The peer a batch came from; undefined for words of an incarnation that counts no more. */

@@ -11,15 +11,16 @@ import type { Watcher } from "../actor/ties.ts";
 import { SupercastError } from "../base/errors.ts";
 import { abnormal, type ExitReason } from "../base/reason.ts";
 import { publishEvent } from "../telemetry/events.ts";
+import { BatchWriter } from "../wire/batch.ts";
 import { breakConnection, type ConnectionState, newConnection } from "./connection.ts";
-import { BatchWriter, type Item, OP, type WireTarget } from "./envelope.ts";
+import { headerBytes, type Item, OP, type WireTarget, writeHeader } from "./envelope.ts";
 import { OutgoingCall } from "./remote-call.ts";
 
 /** What a peer needs of the node it belongs to. */
 export interface PeerHost {
   readonly system: ActorSystem;
-  /** "node/incarnation" of this node. */
-  readonly sender: string;
+  /** "node/incarnation" of this node, in ascii. */
+  readonly sender: Buffer;
   readonly maxBatchBytes: number;
   /** Whether something can be sent at present: "noconnection" or "overload" when not. */
   sendProblem(): "noconnection" | "overload" | undefined;
@@ -50,7 +51,7 @@ export class Peer {
     this.#host = host;
     this.node = node;
     this.incarnation = incarnation;
-    this.#writer = new BatchWriter(host.sender, host.maxBatchBytes);
+    this.#writer = new BatchWriter(host.maxBatchBytes, headerBytes(host.sender));
   }
 
   get openCalls(): number {
@@ -135,7 +136,7 @@ export class Peer {
   }
 
   #add(item: Item): void {
-    if (this.#writer.add(item) === "full") {
+    if (!this.#writer.add(item)) {
       this.flush();
       this.#writer.add(item);
     }
@@ -148,11 +149,12 @@ export class Peer {
   /** Publishes what has gathered. A batch that cannot be published breaks the connection. */
   flush(): void {
     this.#flushing = false;
-    if (this.#writer.items === 0) {
+    if (this.#writer.count === 0) {
       return;
     }
     const { connection } = this;
-    const batch = this.#writer.take(connection.number, connection.sent);
+    const batch = this.#writer.take();
+    writeHeader(batch, this.#host.sender, connection.number, connection.sent);
     try {
       this.#host.publish(this, batch);
       connection.sent += 1;
@@ -302,7 +304,7 @@ export class Peer {
   broken(why: string, error: SupercastError): void {
     const { system } = this.#host;
     publishEvent("supercast:node:connectionBroken", () => ({ node: system.node, peer: this.node, why }));
-    const lost = this.#writer.items;
+    const lost = this.#writer.count;
     this.#writer.clear();
     if (lost > 0) {
       system.drop("noconnection", this.node, lost);
