@@ -3,6 +3,7 @@ import { SupercastError } from "../base/errors.ts";
 import { isClean, type ExitReason } from "../base/reason.ts";
 import type { ActorClass, ArgsOf } from "./actor.ts";
 import type { Process, ProcessOptions } from "./process.ts";
+import type { ViaAddress } from "./ref.ts";
 import type { StartOutcome } from "./start.ts";
 
 /** permanent: always restarted; transient: only after an abnormal end; temporary: never. */
@@ -36,6 +37,8 @@ export interface ChildOptions extends ProcessOptions {
   readonly shutdown?: Shutdown;
   readonly significant?: boolean;
   readonly startTimeoutMs?: number;
+  /** A name in a registry of one's own; see StartOptions. */
+  readonly via?: ViaAddress;
 }
 
 /**
@@ -45,7 +48,7 @@ export interface ChildOptions extends ProcessOptions {
 export function child<C extends ActorClass>(actorClass: C, args: ArgsOf<C>, options: ChildOptions = {}): ChildSpec {
   const { id = options.name ?? actorClass.name, restart = "permanent", significant = false } = options;
   const type = actorClass.kind ?? "worker";
-  const { name, mailbox, startTimeoutMs } = options;
+  const { name, mailbox, startTimeoutMs, via } = options;
   return {
     id,
     restart,
@@ -59,6 +62,7 @@ export function child<C extends ActorClass>(actorClass: C, args: ArgsOf<C>, opti
         link: true,
         name,
         mailbox,
+        via,
         ...(startTimeoutMs === undefined ? {} : { startTimeoutMs }),
       }),
   };

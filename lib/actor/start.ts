@@ -2,6 +2,7 @@
 import { abnormal, type ExitReason, isClean, reasonOfThrown } from "../base/reason.ts";
 import type { Pid } from "./pid.ts";
 import type { Process } from "./process.ts";
+import type { ViaAddress } from "./ref.ts";
 import { Ignore, NoReply, Refuse, Reply, Started, Stop } from "./result.ts";
 
 /** How a start went. The process of a failed start is gone and its name free when this is returned. */
@@ -10,6 +11,30 @@ export type StartOutcome =
   | { readonly status: "ignored" }
   | { readonly status: "already_started"; readonly pid: Pid }
   | { readonly status: "failed"; readonly reason: ExitReason };
+
+/**
+ * Registers a process that is about to initialise, until it ends. Returns the outcome of a start that
+ * ends here, because another process got the name between question and answer.
+ */
+export function registerVia(process: Process, { via, name }: ViaAddress): StartOutcome | undefined {
+  try {
+    const registered = via.register(name, process.pid);
+    if (!registered.ok) {
+      process.finish("normal");
+      return { status: "already_started", pid: registered.owner };
+    }
+  } catch (thrown) {
+    return startFailed(process, reasonOfThrown(thrown));
+  }
+  process.onEnd(() => {
+    try {
+      via.unregister(name, process.pid);
+    } catch (thrown) {
+      process.system.log.error(`a registry could not unregister ${name}`, { pid: process.pid, error: thrown });
+    }
+  });
+  return undefined;
+}
 
 /** Runs init; the outcome comes at once where init is synchronous. */
 export function initialise(process: Process, args: unknown, timeoutMs: number): StartOutcome | Promise<StartOutcome> {

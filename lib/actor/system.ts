@@ -19,11 +19,11 @@ import { LocalCall } from "./local-call.ts";
 import type { Down, MonitorRef } from "./info.ts";
 import { isPid, type Pid } from "./pid.ts";
 import { Process, type ProcessOptions } from "./process.ts";
-import { type Address, type CallOptions, formatAddress } from "./ref.ts";
+import { type Address, type CallOptions, formatAddress, type ViaAddress } from "./ref.ts";
 import { noRemote, type Remote, type RemoteTarget } from "./remote.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Signals } from "./signals.ts";
-import { initialise, type StartOutcome } from "./start.ts";
+import { initialise, registerVia, type StartOutcome } from "./start.ts";
 import type { Watcher } from "./ties.ts";
 
 /** Why a message was dropped. Each has a counter, see `ActorSystem.drops`. */
@@ -49,6 +49,8 @@ export interface StartOptions extends ProcessOptions {
   /** Links the new process with its parent. */
   readonly link?: boolean;
   readonly startTimeoutMs?: number;
+  /** A name in a registry of one's own; held from before init until the process has ended. */
+  readonly via?: ViaAddress | undefined;
 }
 
 /** Where a message goes: a process here, one elsewhere, or nobody. */
@@ -103,7 +105,7 @@ export class ActorSystem {
 
   /** Starts a process. The outcome comes at once where init is synchronous. */
   start(actorClass: BehaviourClass, args: unknown, options: StartOptions = {}): StartOutcome | Promise<StartOutcome> {
-    const { name, parent = null } = options;
+    const { name, parent = null, via } = options;
     if (name !== undefined) {
       const problem = nameProblem("actor", name);
       if (problem !== undefined) {
@@ -114,11 +116,19 @@ export class ActorSystem {
         return { status: "already_started", pid: owner.pid };
       }
     }
+    const viaOwner = via?.via.whereis(via.name);
+    if (viaOwner !== undefined) {
+      return { status: "already_started", pid: viaOwner };
+    }
     this.#lastSerial += 1;
     const process = new Process(this, this.#lastSerial, actorClass, parent, options);
     this.#processes.set(process.serial, process);
     if (name !== undefined) {
       this.#names.set(name, process);
+    }
+    const taken = via === undefined ? undefined : registerVia(process, via);
+    if (taken !== undefined) {
+      return taken;
     }
     if (options.link === true && parent !== null) {
       this.signals.link(process, parent.pid);
