@@ -180,7 +180,10 @@ export abstract class Actor<P extends ProtocolShape<P> = NoMessages, State = und
     return this.process.system.call(target, message, options, this.process);
   }
 
-  protected cast<const T extends Address, const M extends CastMessage<ProtocolAt<T>>>(target: T, message: M): void;
+  protected cast<const T extends Address, const M extends CastMessage<ProtocolAt<T>>>(
+    target: T,
+    message: M,
+  ): void;
   protected cast(target: Address, message: object): void {
     const { process } = this;
     if (process.alive) {
@@ -269,5 +272,7 @@ function fenced(): SupercastError {
 }
 
 function describe(message: unknown): string {
-  return typeof message === "object" && message !== null && "type" in message ? String(message.type) : String(message);
+  return typeof message === "object" && message !== null && "type" in message
+    ? String(message.type)
+    : String(message);
 }

@@ -1,6 +1,6 @@
 /** Child specs and supervisor flags: their shapes, defaults and checks (OTP's supervisor:check_childspecs). */
 import { SupercastError } from "../base/errors.ts";
-import { isClean, type ExitReason } from "../base/reason.ts";
+import { type ExitReason, isClean } from "../base/reason.ts";
 import type { ActorClass, ArgsOf } from "./actor.ts";
 import type { Process, ProcessOptions } from "./process.ts";
 import type { ViaAddress } from "./ref.ts";
@@ -45,7 +45,11 @@ export interface ChildOptions extends ProcessOptions {
  * A child spec for an actor class. Defaults: id from the name or class, `permanent`, 5000 ms to shut
  * down (supervisors: infinity).
  */
-export function child<C extends ActorClass>(actorClass: C, args: ArgsOf<C>, options: ChildOptions = {}): ChildSpec {
+export function child<C extends ActorClass>(
+  actorClass: C,
+  args: ArgsOf<C>,
+  options: ChildOptions = {},
+): ChildSpec {
   const { id = options.name ?? actorClass.name, restart = "permanent", significant = false } = options;
   const type = actorClass.kind ?? "worker";
   const { name, mailbox, startTimeoutMs, via } = options;
@@ -109,10 +113,18 @@ export function checkFlags(
     throw bad("periodMs", periodMs, "milliseconds above 0");
   }
   return {
-    strategy: oneOf("strategy", init.strategy ?? "one_for_one", ["one_for_one", "one_for_all", "rest_for_one"]),
+    strategy: oneOf("strategy", init.strategy ?? "one_for_one", [
+      "one_for_one",
+      "one_for_all",
+      "rest_for_one",
+    ]),
     intensity,
     periodMs,
-    autoShutdown: oneOf("autoShutdown", init.autoShutdown ?? "never", ["never", "any_significant", "all_significant"]),
+    autoShutdown: oneOf("autoShutdown", init.autoShutdown ?? "never", [
+      "never",
+      "any_significant",
+      "all_significant",
+    ]),
   };
 }
 
@@ -131,7 +143,11 @@ export function checkChildSpec(spec: ChildSpec, autoShutdown: AutoShutdown): voi
   oneOf(`restart of child ${id}`, spec.restart, ["permanent", "transient", "temporary"]);
   oneOf(`type of child ${id}`, spec.type, ["worker", "supervisor"]);
   const { shutdown } = spec;
-  if (shutdown !== "brutal_kill" && shutdown !== "infinity" && !(Number.isFinite(shutdown) && shutdown >= 0)) {
+  if (
+    shutdown !== "brutal_kill" &&
+    shutdown !== "infinity" &&
+    !(Number.isFinite(shutdown) && shutdown >= 0)
+  ) {
     throw bad(`shutdown of child ${id}`, shutdown, "milliseconds from 0, brutal_kill, infinity");
   }
   if (typeof spec.significant !== "boolean") {

@@ -338,7 +338,9 @@ export class Process implements Runnable, Watcher {
 
   /** Whether a DOWN or a link's exit was taken back, by demonitor or unlink, while it waited. */
   #isTakenBack(info: Down | Exit): boolean {
-    return info.type === "down" ? !this.ties.watching.delete(info.ref) : !this.ties.waitingExits.delete(info.from);
+    return info.type === "down"
+      ? !this.ties.watching.delete(info.ref)
+      : !this.ties.waitingExits.delete(info.from);
   }
 
   #settle(result: unknown, before: unknown, message: object | undefined, tag: Tag): void {
@@ -503,9 +505,14 @@ function isPromise(value: unknown): value is Promise<unknown> {
 
 /** OTP's bad_return_value, with what was returned. */
 function badReturn(value: unknown): ExitReason {
-  return abnormal("bad_return_value", `a callback returned ${describeValue(value)}; see the results in result.ts`);
+  return abnormal(
+    "bad_return_value",
+    `a callback returned ${describeValue(value)}; see the results in result.ts`,
+  );
 }
 
 function describeValue(value: unknown): string {
-  return typeof value === "object" && value !== null ? `an instance of ${value.constructor?.name ?? "Object"}` : String(value);
+  return typeof value === "object" && value !== null
+    ? `an instance of ${value.constructor?.name ?? "Object"}`
+    : String(value);
 }

@@ -43,13 +43,15 @@ type Typed<Type, Fields> = Flat<{ readonly type: Type } & Fields>;
 /** The messages of `P` that are calls. */
 export type CallMessage<P> = P extends Untyped
   ? AnyMessage
-  : { [Type in keyof P & string]: P[Type] extends Call<infer Fields, unknown> ? Typed<Type, Fields> : never }[keyof P &
-      string];
+  : {
+      [Type in keyof P & string]: P[Type] extends Call<infer Fields, unknown> ? Typed<Type, Fields> : never;
+    }[keyof P & string];
 
 /** The messages of `P` that are casts. */
 export type CastMessage<P> = P extends Untyped
   ? AnyMessage
-  : { [Type in keyof P & string]: P[Type] extends Cast<infer Fields> ? Typed<Type, Fields> : never }[keyof P & string];
+  : { [Type in keyof P & string]: P[Type] extends Cast<infer Fields> ? Typed<Type, Fields> : never }[keyof P &
+      string];
 
 /** What a call with message `M` is answered. */
 export type ReplyTo<P, M> = P extends Untyped
@@ -72,13 +74,14 @@ export type ReplyTo<P, M> = P extends Untyped
 export interface Names {}
 
 /** The protocol of whatever `Target` addresses. */
-export type ProtocolAt<Target> = Target extends ActorRef<infer P>
-  ? P
-  : Target extends { readonly name: infer Name }
-    ? Name extends keyof Names
-      ? Names[Name]
-      : Untyped
-    : Untyped;
+export type ProtocolAt<Target> =
+  Target extends ActorRef<infer P>
+    ? P
+    : Target extends { readonly name: infer Name }
+      ? Name extends keyof Names
+        ? Names[Name]
+        : Untyped
+      : Untyped;
 
 // --- protocols at run time ---------------------------------------------------------------------
 
@@ -124,7 +127,10 @@ type FieldsOf<S> = OutputOf<S> extends infer Fields extends object ? Fields : ne
 
 /** The protocol type of a table made by `defineProtocol`. */
 export type ProtocolOf<Table> = {
-  readonly [Type in keyof Table]: Table[Type] extends { readonly call: infer Fields; readonly reply: infer Reply }
+  readonly [Type in keyof Table]: Table[Type] extends {
+    readonly call: infer Fields;
+    readonly reply: infer Reply;
+  }
     ? Call<FieldsOf<Fields>, OutputOf<Reply>>
     : Table[Type] extends { readonly cast: infer Fields }
       ? Cast<FieldsOf<Fields>>

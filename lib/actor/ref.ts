@@ -55,7 +55,9 @@ export interface ViaAddress {
 export type Address = Pid | ActorRef<never> | NamedAddress | ViaAddress;
 
 /** For messages to people: how an address reads. */
-export function formatAddress(address: Pid | { readonly name: string; readonly node?: string } | { pid: Pid }): string {
+export function formatAddress(
+  address: Pid | { readonly name: string; readonly node?: string } | { pid: Pid },
+): string {
   if (typeof address === "string") {
     return address;
   }

@@ -52,5 +52,8 @@ export function nodeOf(target: RemoteTarget): string {
 }
 
 function unreachableNode(target: RemoteTarget): SupercastError {
-  return new SupercastError("nodedown", `node ${nodeOf(target)} cannot be reached: this system has no connection`);
+  return new SupercastError(
+    "nodedown",
+    `node ${nodeOf(target)} cannot be reached: this system has no connection`,
+  );
 }

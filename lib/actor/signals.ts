@@ -122,7 +122,12 @@ export class Signals {
    * Monitors a local process for `watcher`; DOWN `noproc` comes at once when there is none.
    * Returns what takes the monitor back.
    */
-  watchLocal(process: Process | undefined, watcher: Watcher, ref: MonitorRef, target: Down["target"]): () => void {
+  watchLocal(
+    process: Process | undefined,
+    watcher: Watcher,
+    ref: MonitorRef,
+    target: Down["target"],
+  ): () => void {
     if (process === undefined || !process.alive) {
       watcher.deliverDown({ type: "down", ref, target, reason: "noproc" });
       return nothing;

@@ -30,14 +30,21 @@ export function registerVia(process: Process, { via, name }: ViaAddress): StartO
     try {
       via.unregister(name, process.pid);
     } catch (thrown) {
-      process.system.log.error(`a registry could not unregister ${name}`, { pid: process.pid, error: thrown });
+      process.system.log.error(`a registry could not unregister ${name}`, {
+        pid: process.pid,
+        error: thrown,
+      });
     }
   });
   return undefined;
 }
 
 /** Runs init; the outcome comes at once where init is synchronous. */
-export function initialise(process: Process, args: unknown, timeoutMs: number): StartOutcome | Promise<StartOutcome> {
+export function initialise(
+  process: Process,
+  args: unknown,
+  timeoutMs: number,
+): StartOutcome | Promise<StartOutcome> {
   let result: unknown;
   try {
     result = process.system.runAs(process, () => process.behaviour.init(args));
@@ -47,14 +54,21 @@ export function initialise(process: Process, args: unknown, timeoutMs: number): 
   return result instanceof Promise ? awaitInit(process, result, timeoutMs) : conclude(process, result);
 }
 
-async function awaitInit(process: Process, result: Promise<unknown>, timeoutMs: number): Promise<StartOutcome> {
+async function awaitInit(
+  process: Process,
+  result: Promise<unknown>,
+  timeoutMs: number,
+): Promise<StartOutcome> {
   const { clock } = process.system;
   process.beginAsync();
   const ended = new Promise<undefined>((resolve) => {
     process.onEnd(() => resolve(undefined));
   });
   const timer = Number.isFinite(timeoutMs)
-    ? clock.setTimer(() => startFailed(process, abnormal("timeout", `init took longer than ${timeoutMs} ms`)), timeoutMs)
+    ? clock.setTimer(
+        () => startFailed(process, abnormal("timeout", `init took longer than ${timeoutMs} ms`)),
+        timeoutMs,
+      )
     : undefined;
   try {
     const settled = await Promise.race([result.then((value) => ({ value })), ended]);

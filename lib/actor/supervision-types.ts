@@ -38,7 +38,12 @@ export type Event =
   | { readonly type: "init"; readonly children: readonly ChildSpec[] }
   | { readonly type: "started"; readonly key: ChildKey; readonly pid: Pid }
   | { readonly type: "startIgnored"; readonly key: ChildKey }
-  | { readonly type: "startFailed"; readonly key: ChildKey; readonly reason: ExitReason; readonly owner?: Pid }
+  | {
+      readonly type: "startFailed";
+      readonly key: ChildKey;
+      readonly reason: ExitReason;
+      readonly owner?: Pid;
+    }
   | { readonly type: "stopped"; readonly key: ChildKey; readonly reason: ExitReason }
   | { readonly type: "exited"; readonly pid: Pid; readonly reason: ExitReason }
   | { readonly type: "retry"; readonly key: ChildKey }
@@ -55,7 +60,12 @@ export type Effect =
   | { readonly type: "reply"; readonly id: RequestId; readonly value: unknown }
   | { readonly type: "ready" }
   | { readonly type: "exit"; readonly reason: ExitReason }
-  | { readonly type: "report"; readonly event: ReportEvent; readonly child: string; readonly reason: ExitReason };
+  | {
+      readonly type: "report";
+      readonly event: ReportEvent;
+      readonly child: string;
+      readonly reason: ExitReason;
+    };
 
 /** One row of `whichChildren`. `child` is a pid, "restarting", or undefined for a stopped one. */
 export interface ChildRow {

@@ -33,7 +33,11 @@ type Step =
 type Purpose =
   | { readonly for: "init" }
   | { readonly for: "restart"; readonly key: ChildKey }
-  | { readonly for: "startChild" | "restartChild" | "terminateChild"; readonly key: ChildKey; readonly id: RequestId }
+  | {
+      readonly for: "startChild" | "restartChild" | "terminateChild";
+      readonly key: ChildKey;
+      readonly id: RequestId;
+    }
   | { readonly for: "exit"; readonly reason: ExitReason };
 
 interface Plan {
@@ -207,7 +211,10 @@ export class Supervision {
       }
     }
     if (purpose.for === "startChild" || purpose.for === "restartChild") {
-      this.#reply(purpose.id, event.type === "started" ? { status: "started", pid: event.pid } : { status: "ignored" });
+      this.#reply(
+        purpose.id,
+        event.type === "started" ? { status: "started", pid: event.pid } : { status: "ignored" },
+      );
     }
     steps.shift();
     this.#advance();
@@ -231,7 +238,9 @@ export class Supervision {
         }
         this.#reply(
           purpose.id,
-          owner === undefined ? { status: "failed", reason, id: child.spec.id } : { status: "already_started", pid: owner },
+          owner === undefined
+            ? { status: "failed", reason, id: child.spec.id }
+            : { status: "already_started", pid: owner },
         );
         this.#plan = null;
         return;
@@ -322,7 +331,11 @@ export class Supervision {
       return;
     }
     // A stop is under way: finish it as the first step, then go on with the rest.
-    this.#plan = { purpose: { for: "exit", reason }, steps: [{ do: "stop", keys: [...underWay] }, ...steps], stopping: underWay };
+    this.#plan = {
+      purpose: { for: "exit", reason },
+      steps: [{ do: "stop", keys: [...underWay] }, ...steps],
+      stopping: underWay,
+    };
   }
 
   // --- restarts -----------------------------------------------------------------------------------
@@ -370,7 +383,9 @@ export class Supervision {
     if (strategy === "one_for_one") {
       return [{ do: "start", key: child.key }];
     }
-    const group = [...this.#children.values()].filter((each) => strategy === "one_for_all" || each.key >= child.key);
+    const group = [...this.#children.values()].filter(
+      (each) => strategy === "one_for_all" || each.key >= child.key,
+    );
     const others = group.filter((each) => each !== child);
     const stops = others.reverse().map((each): Step => ({ do: "stop", keys: [each.key] }));
     const starts = group
@@ -385,7 +400,9 @@ export class Supervision {
     if (!spec.significant || autoShutdown === "never") {
       return;
     }
-    const others = [...this.#children.values()].some((each) => each.spec.significant && each.status !== "stopped");
+    const others = [...this.#children.values()].some(
+      (each) => each.spec.significant && each.status !== "stopped",
+    );
     if (autoShutdown === "any_significant" || !others) {
       this.#beginExit("shutdown");
     }
@@ -408,11 +425,17 @@ export class Supervision {
         this.#reply(id, this.#deleteChild(request.id));
         break;
       case "whichChildren":
-        this.#reply(id, [...this.#children.values()].reverse().map((child) => this.#row(child)));
+        this.#reply(
+          id,
+          [...this.#children.values()].reverse().map((child) => this.#row(child)),
+        );
         break;
       case "whichChild": {
         const found = this.#find(request.child);
-        this.#reply(id, found === undefined ? { status: "not_found" } : { status: "ok", child: this.#row(found) });
+        this.#reply(
+          id,
+          found === undefined ? { status: "not_found" } : { status: "ok", child: this.#row(found) },
+        );
         break;
       }
       case "countChildren":

@@ -23,7 +23,15 @@ import type { Call, CallMessage } from "./protocol.ts";
 import { type Awaitable, type CallResult, type InitResultOf, Stop } from "./result.ts";
 import type { StartOutcome } from "./start.ts";
 import { Supervision } from "./supervision.ts";
-import type { ChildCount, ChildKey, ChildRow, Effect, Event, Request, SupervisionFlags } from "./supervision-types.ts";
+import type {
+  ChildCount,
+  ChildKey,
+  ChildRow,
+  Effect,
+  Event,
+  Request,
+  SupervisionFlags,
+} from "./supervision-types.ts";
 
 export type StartChildResult =
   | { readonly status: "started"; readonly pid: Pid }
@@ -33,7 +41,9 @@ export type StartChildResult =
   | { readonly status: "max_children" }
   | { readonly status: "failed"; readonly reason: ExitReason; readonly id: string };
 
-export type ChildAnswer = { readonly status: "ok" | "not_found" | "running" | "restarting" | "simple_one_for_one" };
+export type ChildAnswer = {
+  readonly status: "ok" | "not_found" | "running" | "restarting" | "simple_one_for_one";
+};
 
 /** The supervisor API. These calls have no timeout of their own: pass `{ timeoutMs: Infinity }`. */
 export interface SupervisorProtocol {
@@ -117,7 +127,9 @@ abstract class BaseSupervisor<Args> extends Actor<SupervisorProtocol, Supervisio
     try {
       request = this.#toRequest(message);
     } catch (thrown) {
-      from.fail(thrown instanceof SupercastError ? thrown : new SupercastError("config_mismatch", messageOf(thrown)));
+      from.fail(
+        thrown instanceof SupercastError ? thrown : new SupercastError("config_mismatch", messageOf(thrown)),
+      );
       return this.noReply();
     }
     this.#lastRequest += 1;
@@ -135,7 +147,10 @@ abstract class BaseSupervisor<Args> extends Actor<SupervisorProtocol, Supervisio
       return message;
     }
     if (this.#template === undefined) {
-      throw new SupercastError("invalid_message", "this supervisor has no template; send startChild with a spec");
+      throw new SupercastError(
+        "invalid_message",
+        "this supervisor has no template; send startChild with a spec",
+      );
     }
     const spec = this.#template(message.args);
     checkChildSpec(spec, this.state.flags.autoShutdown);
@@ -163,7 +178,10 @@ abstract class BaseSupervisor<Args> extends Actor<SupervisorProtocol, Supervisio
   }
 
   override formatState(state: Supervision): unknown {
-    return { flags: state.flags, children: [...state.children()].map(({ spec, status, pid }) => ({ id: spec.id, status, pid })) };
+    return {
+      flags: state.flags,
+      children: [...state.children()].map(({ spec, status, pid }) => ({ id: spec.id, status, pid })),
+    };
   }
 
   /** Feeds one event; those that its effects cause at once are taken in turn, not recursively. */
@@ -297,7 +315,13 @@ abstract class BaseSupervisor<Args> extends Actor<SupervisorProtocol, Supervisio
     } else {
       this.log[event === "gave_up" ? "error" : "warn"](`${text}: ${formatReason(reason)}`);
     }
-    publishEvent("supercast:supervisor:report", () => ({ node: system.node, supervisor: label, event, child, reason }));
+    publishEvent("supercast:supervisor:report", () => ({
+      node: system.node,
+      supervisor: label,
+      event,
+      child,
+      reason,
+    }));
   }
 }
 
@@ -319,7 +343,12 @@ function startEvent(key: ChildKey, outcome: unknown): Event {
     case "ignored":
       return { type: "startIgnored", key };
     case "already_started":
-      return { type: "startFailed", key, reason: abnormal("already_started", outcome.pid), owner: outcome.pid };
+      return {
+        type: "startFailed",
+        key,
+        reason: abnormal("already_started", outcome.pid),
+        owner: outcome.pid,
+      };
     case "failed":
       return { type: "startFailed", key, reason: outcome.reason };
   }
@@ -329,7 +358,9 @@ const START_STATUSES: readonly unknown[] = ["started", "ignored", "already_start
 
 /** User code starts children, so what it returns is checked. */
 function isStartOutcome(value: unknown): value is StartOutcome {
-  return typeof value === "object" && value !== null && "status" in value && START_STATUSES.includes(value.status);
+  return (
+    typeof value === "object" && value !== null && "status" in value && START_STATUSES.includes(value.status)
+  );
 }
 
 /**
@@ -356,7 +387,10 @@ export class Supervisor<Args = SupervisorInit> extends BaseSupervisor<Args> {
       return undefined;
     }
     if (!isSupervisorInit(init)) {
-      throw new SupercastError("config_mismatch", `supervise() must return an object like { strategy, children }`);
+      throw new SupercastError(
+        "config_mismatch",
+        `supervise() must return an object like { strategy, children }`,
+      );
     }
     const flags = checkFlags(init, this.process.system.limits);
     return {

@@ -124,7 +124,9 @@ export function setStatistics(process: Process, on: boolean): void {
 /** The counts since statistics were switched on, or undefined while they are off. */
 export function statistics(process: Process): ProcessStatistics | undefined {
   const { debug } = process;
-  return debug?.statistics === true ? { startedAtMs: debug.startedAtMs, messagesIn: debug.messagesIn } : undefined;
+  return debug?.statistics === true
+    ? { startedAtMs: debug.startedAtMs, messagesIn: debug.messagesIn }
+    : undefined;
 }
 
 /** Keeps the last `bound` messages; 0 switches the event log off. */

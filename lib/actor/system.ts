@@ -15,8 +15,8 @@ import { publishEvent } from "../telemetry/events.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { BehaviourClass } from "./behaviour.ts";
 import { Deadlines } from "./deadlines.ts";
-import { LocalCall } from "./local-call.ts";
 import type { Down, MonitorRef } from "./info.ts";
+import { LocalCall } from "./local-call.ts";
 import { isPid, type Pid } from "./pid.ts";
 import { Process, type ProcessOptions } from "./process.ts";
 import { type Address, type CallOptions, formatAddress, type ViaAddress } from "./ref.ts";
@@ -27,7 +27,16 @@ import { initialise, registerVia, type StartOutcome } from "./start.ts";
 import type { Watcher } from "./ties.ts";
 
 /** Why a message was dropped. Each has a counter, see `ActorSystem.drops`. */
-export const DROP_REASONS = ["noproc", "mailbox_full", "noconnection", "fenced", "ended", "invalid_message", "payload_too_large", "overload"] as const;
+export const DROP_REASONS = [
+  "noproc",
+  "mailbox_full",
+  "noconnection",
+  "fenced",
+  "ended",
+  "invalid_message",
+  "payload_too_large",
+  "overload",
+] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
 export interface SystemOptions {
@@ -88,7 +97,16 @@ export class ActorSystem {
     this.scheduler = new Scheduler(this.clock, this.limits);
     this.deadlines = new Deadlines(this.clock);
     this.signals = new Signals(this);
-    this.drops = { noproc: 0, mailbox_full: 0, noconnection: 0, fenced: 0, ended: 0, invalid_message: 0, payload_too_large: 0, overload: 0 };
+    this.drops = {
+      noproc: 0,
+      mailbox_full: 0,
+      noconnection: 0,
+      fenced: 0,
+      ended: 0,
+      invalid_message: 0,
+      payload_too_large: 0,
+      overload: 0,
+    };
     this.#pidPrefix = `${this.node}/${this.incarnation}/`;
     this.remote = noRemote({
       countDrop: (why, target) => this.drop(why, formatAddress(target)),
@@ -104,7 +122,11 @@ export class ActorSystem {
   // --- processes --------------------------------------------------------------------------------
 
   /** Starts a process. The outcome comes at once where init is synchronous. */
-  start(actorClass: BehaviourClass, args: unknown, options: StartOptions = {}): StartOutcome | Promise<StartOutcome> {
+  start(
+    actorClass: BehaviourClass,
+    args: unknown,
+    options: StartOptions = {},
+  ): StartOutcome | Promise<StartOutcome> {
     const { name, parent = null, via } = options;
     if (name !== undefined) {
       const problem = nameProblem("actor", name);
@@ -198,7 +220,10 @@ export class ActorSystem {
   }
 
   castProcess(process: Process, message: object): void {
-    const sent = this.copy === undefined || process.actorClass.passByReference === true ? message : this.#copied(message);
+    const sent =
+      this.copy === undefined || process.actorClass.passByReference === true
+        ? message
+        : this.#copied(message);
     if (sent !== undefined && !process.pushCast(sent)) {
       this.drop(process.alive ? "mailbox_full" : "noproc", process.label);
     }
@@ -381,7 +406,9 @@ export function asInvalidMessage(thrown: unknown): SupercastError {
   if (thrown instanceof SupercastError) {
     return thrown;
   }
-  return new SupercastError("invalid_message", `the message cannot travel: ${String(thrown)}`, { cause: thrown });
+  return new SupercastError("invalid_message", `the message cannot travel: ${String(thrown)}`, {
+    cause: thrown,
+  });
 }
 
 function formatTarget(target: Address): string {
