@@ -20,7 +20,7 @@ const CHECKS = {
   },
   lint: {
     title: "lint",
-    command: () => ["biome", "lint", "--error-on-warnings", "."],
+    command: () => ["biome", "lint", "--error-on-warnings", "--max-diagnostics=200", "."],
   },
   layering: {
     title: "layering",

@@ -19,7 +19,7 @@ const {
 } = Mocha.Runner.constants;
 
 /** How long the process may live on when all specs are through. */
-const LEAK_PATIENCE_MS = 5_000;
+const LEAK_PATIENCE_MS = 3_000;
 const NO_REASON = "switched off in the spec";
 
 const terminal = process.stdout.isTTY === true;
