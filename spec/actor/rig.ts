@@ -1,0 +1,69 @@
+/** An actor system on virtual time, with what a spec wants to look at. */
+
+import type { ActorClass, ArgsOf, ProtocolOfActor } from "../../lib/actor/actor.ts";
+import type { Down } from "../../lib/actor/info.ts";
+import { LocalRef } from "../../lib/actor/local-ref.ts";
+import type { Process } from "../../lib/actor/process.ts";
+import type { StartOutcome } from "../../lib/actor/start.ts";
+import type { StartOptions } from "../../lib/actor/system.ts";
+import { ActorSystem } from "../../lib/actor/system.ts";
+import { SupercastError } from "../../lib/base/errors.ts";
+import { seededRandom } from "../../lib/base/random.ts";
+import { VirtualClock } from "../../lib/base/virtual-clock.ts";
+import { collectLog, type LogLine } from "../../lib/telemetry/log.ts";
+
+export class Rig {
+  readonly clock: VirtualClock = new VirtualClock();
+  readonly system: ActorSystem;
+  readonly lines: LogLine[];
+
+  constructor(node: string = "a") {
+    const { log, lines } = collectLog();
+    this.lines = lines;
+    this.system = new ActorSystem({
+      node,
+      incarnation: "i1",
+      clock: this.clock,
+      random: seededRandom(1),
+      log,
+    });
+  }
+
+  /** Starts an actor that must start. */
+  async start<C extends ActorClass>(
+    actorClass: C,
+    args: ArgsOf<C>,
+    options: StartOptions = {},
+  ): Promise<{ readonly process: Process; readonly ref: LocalRef<ProtocolOfActor<C>> }> {
+    const outcome: StartOutcome = await this.system.start(actorClass, args, options);
+    if (outcome.status !== "started") {
+      throw new Error(`${actorClass.name} did not start: ${JSON.stringify(outcome)}`);
+    }
+    return { process: outcome.process, ref: new LocalRef<ProtocolOfActor<C>>(outcome.process) };
+  }
+
+  /** The DOWNs of a process as they come. */
+  watch(process: Process): Down[] {
+    const downs: Down[] = [];
+    this.system.monitor({ deliverDown: (down) => downs.push(down) }, process.pid);
+    return downs;
+  }
+}
+
+/** The `code` of what was thrown, for `promise.catch(codeOf)`. */
+export function codeOf(thrown: unknown): string {
+  if (thrown instanceof SupercastError) {
+    return thrown.code;
+  }
+  throw thrown;
+}
+
+/** The `code` of what `run` throws; undefined when it does not. */
+export function codeThrown(run: () => unknown): string | undefined {
+  try {
+    run();
+    return undefined;
+  } catch (thrown) {
+    return codeOf(thrown);
+  }
+}
