@@ -35,7 +35,9 @@ export type NatsServerSearch =
  * `npm test` fetched into the clone.
  * Throws `config_mismatch` when `$NATS_SERVER` names something that cannot be run.
  */
-export function findNatsServer(env: NodeJS.ProcessEnv = process.env): NatsServerSearch {
+export function findNatsServer(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): NatsServerSearch {
   const named = env["NATS_SERVER"];
   if (named !== undefined && named !== "") {
     if (!isExecutable(named)) {
