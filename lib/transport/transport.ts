@@ -47,7 +47,12 @@ export interface Subscription {
 
 export type TransportEvent =
   /** An attempt to connect is beginning, or has failed and will be repeated after `retryInMs`. */
-  | { readonly type: "connecting"; readonly attempt: number; readonly error?: SupercastError; readonly retryInMs?: number }
+  | {
+      readonly type: "connecting";
+      readonly attempt: number;
+      readonly error?: SupercastError;
+      readonly retryInMs?: number;
+    }
   /** The first connection stands. */
   | { readonly type: "connected"; readonly server: string }
   /** The connection broke. `stale`: the server had stopped answering pings. */

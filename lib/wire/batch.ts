@@ -108,9 +108,13 @@ export class BatchWriter {
   #refuse(frameBytes: number): false {
     if (this.#count === 0) {
       const bytes = this.byteLength + frameBytes;
-      throw new SupercastError("payload_too_large", `the message takes ${bytes} bytes of ${this.maxBytes} allowed`, {
-        details: { bytes, max: this.maxBytes },
-      });
+      throw new SupercastError(
+        "payload_too_large",
+        `the message takes ${bytes} bytes of ${this.maxBytes} allowed`,
+        {
+          details: { bytes, max: this.maxBytes },
+        },
+      );
     }
     return false;
   }
@@ -185,7 +189,9 @@ function readFrame(bytes: Uint8Array, at: number, reader: BatchReader): unknown 
     return decode(bytes, at + FRAME_HEADER_BYTES, frameEnd(bytes, at));
   } catch (error) {
     const cause = error instanceof SupercastError ? error.message : String(error);
-    reader.onFailure(new SupercastError("invalid_message", `the frame at byte ${at}: ${cause}`, { cause: error }));
+    reader.onFailure(
+      new SupercastError("invalid_message", `the frame at byte ${at}: ${cause}`, { cause: error }),
+    );
     return BAD_FRAME;
   }
 }

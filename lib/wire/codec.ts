@@ -20,7 +20,12 @@ const FRESH_BUFFER_BYTES = 8 * 1024;
 const packr = new Packr({ useRecords: false, useToJSON: false });
 /** For objects with more than 65,535 keys, which the fast packer refuses. */
 const widePackr = new Packr({ useRecords: false, useToJSON: false, variableMapSize: true });
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: "bigint", copyBuffers: true });
+const unpackr = new Unpackr({
+  useRecords: false,
+  mapsAsObjects: true,
+  int64AsType: "bigint",
+  copyBuffers: true,
+});
 
 /**
  * Small values are copied here before they are read: msgpackr hangs a DataView on its source, and making
@@ -137,7 +142,9 @@ function packWide(value: unknown): Buffer {
     packedEnd = widePackr.offset;
     return packed;
   } catch (error) {
-    throw new SupercastError("invalid_message", `the value cannot travel: ${messageOf(error)}`, { cause: error });
+    throw new SupercastError("invalid_message", `the value cannot travel: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

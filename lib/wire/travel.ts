@@ -64,9 +64,13 @@ export function fits64Bits(value: bigint): boolean {
 }
 
 /** The first thing in `value` that may not travel, with its path, or undefined. */
-export function findProblem(value: unknown, path: string = "value", levels: number = NESTING_MAX): string | undefined {
+export function findProblem(
+  value: unknown,
+  path: string = "value",
+  levels: number = NESTING_MAX,
+): string | undefined {
   if (typeof value !== "object" || value === null) {
-    return travels(value, levels) ? undefined : `${path} is ${describe(value)}, which cannot travel`;
+    return travels(value, levels) ? undefined : `${path} is ${describeValue(value)}, which cannot travel`;
   }
   if (levels === 0) {
     return `${shorten(path)} is nested more than ${NESTING_MAX} levels deep, or in a cycle`;
@@ -75,7 +79,7 @@ export function findProblem(value: unknown, path: string = "value", levels: numb
     return firstProblem(value.keys(), (index) => findProblem(value[index], `${path}[${index}]`, levels - 1));
   }
   if (!isPlainObject(value)) {
-    return travels(value, levels) ? undefined : `${path} is ${describe(value)}, which cannot travel`;
+    return travels(value, levels) ? undefined : `${path} is ${describeValue(value)}, which cannot travel`;
   }
   if (Object.hasOwn(value, "__proto__")) {
     return `${path} has a key "__proto__", which cannot travel`;
@@ -83,7 +87,10 @@ export function findProblem(value: unknown, path: string = "value", levels: numb
   return firstProblem(Object.keys(value), (key) => findProblem(value[key], `${path}.${key}`, levels - 1));
 }
 
-function firstProblem<Key>(keys: Iterable<Key>, problemAt: (key: Key) => string | undefined): string | undefined {
+function firstProblem<Key>(
+  keys: Iterable<Key>,
+  problemAt: (key: Key) => string | undefined,
+): string | undefined {
   for (const key of keys) {
     const problem = problemAt(key);
     if (problem !== undefined) {
@@ -98,7 +105,7 @@ function shorten(path: string): string {
 }
 
 /** What a value is, for an error text: "a function", "a Map", "an instance of Account". */
-export function describe(value: unknown): string {
+export function describeValue(value: unknown): string {
   switch (typeof value) {
     case "bigint":
       return "an integer of more than 64 bits";
@@ -121,6 +128,6 @@ function describeObject(value: object): string {
   if (value instanceof Error) {
     return `an Error (${value.name}: ${value.message})`;
   }
-  const constructor: unknown = "constructor" in value ? value.constructor : undefined;
-  return typeof constructor === "function" ? `an instance of ${constructor.name}` : "an object with a prototype";
+  const maker: unknown = "constructor" in value ? value.constructor : undefined;
+  return typeof maker === "function" ? `an instance of ${maker.name}` : "an object with a prototype";
 }

@@ -29,7 +29,9 @@ function batchOf(values: readonly unknown[], headerBytes: number = 0): Buffer {
 
 /** Where the frame of the value at `index` begins. */
 function frameOffset(values: readonly unknown[], index: number): number {
-  return values.slice(0, index).reduce<number>((sum, value) => sum + FRAME_HEADER_BYTES + encode(value).length, 0);
+  return values
+    .slice(0, index)
+    .reduce<number>((sum, value) => sum + FRAME_HEADER_BYTES + encode(value).length, 0);
 }
 
 describe("batch", () => {
@@ -151,7 +153,9 @@ describe("batch", () => {
   it("throws nothing for sound frames of random bytes", () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { maxLength: 8 }), (contents) => {
-        const frames = contents.map((bytes) => Buffer.concat([Buffer.from([0xce, 0, 0, 0, bytes.length]), bytes]));
+        const frames = contents.map((bytes) =>
+          Buffer.concat([Buffer.from([0xce, 0, 0, 0, bytes.length]), bytes]),
+        );
         const { values, failures } = read(Buffer.concat(frames));
         expect(values.length + failures.length).to.equal(contents.length);
       }),

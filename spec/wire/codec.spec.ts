@@ -122,7 +122,11 @@ describe("wire codec", () => {
       ["a Set", { m: new Set() }, "value.m is a Set"],
       ["an Error", { e: new TypeError("no") }, "value.e is an Error (TypeError: no)"],
       ["a RegExp", { r: /x/ }, "value.r is an instance of RegExp"],
-      ["a typed array other than of bytes", { f: new Float64Array(2) }, "value.f is an instance of Float64Array"],
+      [
+        "a typed array other than of bytes",
+        { f: new Float64Array(2) },
+        "value.f is an instance of Float64Array",
+      ],
       ["an ArrayBuffer", { f: new ArrayBuffer(2) }, "value.f is an instance of ArrayBuffer"],
       ["a promise", { p: Promise.resolve(1) }, "value.p is an instance of Promise"],
       ["an instance of a class", { list: [1, new Account()] }, "value.list[1] is an instance of Account"],

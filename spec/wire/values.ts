@@ -8,16 +8,34 @@ const numbers = (): fc.Arbitrary<number> =>
     fc.integer(),
     fc.maxSafeInteger(),
     fc.double(),
-    fc.constantFrom(0, 31, 32, 63, 64, 127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, -32, -33, -128, -129),
+    fc.constantFrom(
+      0,
+      31,
+      32,
+      63,
+      64,
+      127,
+      128,
+      255,
+      256,
+      65_535,
+      65_536,
+      2 ** 32 - 1,
+      2 ** 32,
+      -32,
+      -33,
+      -128,
+      -129,
+    ),
     fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 2 ** 53, -(2 ** 53)),
   );
 
 const bytes = (): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength: 300 });
 
 const keys = (): fc.Arbitrary<string> =>
-  fc.oneof(text(), fc.constantFrom("type", "constructor", "hasOwnProperty", "toString", "length", "")).filter(
-    (key) => key !== "__proto__",
-  );
+  fc
+    .oneof(text(), fc.constantFrom("type", "constructor", "hasOwnProperty", "toString", "length", ""))
+    .filter((key) => key !== "__proto__");
 
 /** -0 is left out: it arrives as 0. */
 function positiveZero(value: number): number {
@@ -59,7 +77,7 @@ export const foreignValues: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
 
 /** Keys that collide with what JSON writes for the values it lacks. */
 function markedKeys(): fc.Arbitrary<string> {
-  return fc.tuple(fc.integer({ min: 1, max: 3 }), fc.constantFrom("int", "bytes", "date", "num", "other")).map(
-    ([dollars, word]) => "$".repeat(dollars) + word,
-  );
+  return fc
+    .tuple(fc.integer({ min: 1, max: 3 }), fc.constantFrom("int", "bytes", "date", "num", "other"))
+    .map(([dollars, word]) => "$".repeat(dollars) + word);
 }
