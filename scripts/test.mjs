@@ -6,16 +6,20 @@
  * then the checks are left out, because only a part is wanted.
  */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runChecks } from "./check.mjs";
 import { paint, ROOT } from "./lib/terminal.mjs";
-import { runScript, setUp } from "./setup.mjs";
+import { setUp } from "./setup.mjs";
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: Record<string, number>, leaks: string[] }} SpecCounts
  */
+
+/** @type {SpecCounts} */
+const NOTHING = { passed: 0, failed: 0, skipped: {}, leaks: [] };
 
 /**
  * Runs mocha in a process of its own.
@@ -51,40 +55,39 @@ async function runSpecs(args, env) {
  * @returns {Promise<SpecCounts | undefined>}
  */
 async function readCounts(file) {
+  return existsSync(file) ? JSON.parse(await readFile(file, "utf8")) : undefined;
+}
+
+/**
+ * Set-up as a part of the test: what keeps it from working is a failure that is counted.
+ *
+ * @param {string[]} failures
+ */
+async function setUpOrTell(failures) {
   try {
-    return JSON.parse(await readFile(file, "utf8"));
+    const { build, natsServer } = await setUp();
+    if (natsServer.path === undefined) {
+      process.stderr.write(`No nats-server: ${natsServer.why}.\n`);
+      if (process.env["CI"] === "true") {
+        failures.push("there must be a nats-server where CI=true");
+      }
+    }
+    return { build, natsServer };
   } catch (error) {
-    process.stdout.write(`mocha ended before it had counted: ${error}\n`);
+    failures.push(`set-up failed: ${error instanceof Error ? error.message : error}`);
     return undefined;
   }
 }
 
-/** @param {string} what */
-function tellFailure(what) {
-  process.stdout.write(`${paint(process.stdout, "red", "✗")} ${what}\n`);
-}
-
-await runScript(async () => {
-  const { natsServer } = await setUp();
-  const args = process.argv.slice(2);
-  const failures =
-    args.length === 0 ? (await runChecks()).map((name) => `check ${name} failed, see above`) : [];
-
-  const env = { ...process.env };
-  if (natsServer.path !== undefined) {
-    env["NATS_SERVER"] = natsServer.path;
-  } else if (env["CI"] === "true") {
-    failures.push(`there must be a nats-server where CI=true: ${natsServer.why}`);
-  }
-  const { counts, code } = await runSpecs(args, env);
-  const { passed, failed, skipped, leaks } = counts ?? { passed: 0, failed: 0, skipped: {}, leaks: [] };
-  if (leaks.length > 0) {
-    failures.push(`a spec left something open that kept the process alive: ${leaks.join(", ")}`);
-  } else if (code !== 0 && failed === 0) {
-    failures.push(`mocha ended with code ${code}, see above`);
-  }
+/**
+ * Tells what failed beside the specs, what was skipped and why, and the counts; sets the exit code.
+ *
+ * @param {SpecCounts} counts
+ * @param {string[]} failures
+ */
+function conclude({ passed, failed, skipped }, failures) {
   for (const failure of failures) {
-    tellFailure(failure);
+    process.stdout.write(`${paint(process.stdout, "red", "✗")} ${failure}\n`);
   }
   for (const [reason, number] of Object.entries(skipped)) {
     process.stdout.write(`${number} skipped: ${reason}\n`);
@@ -94,4 +97,42 @@ await runScript(async () => {
   const tail = allSkipped === 0 ? "" : `, ${allSkipped} skipped`;
   process.stdout.write(`${passed} passed, ${allFailed} failed${tail}\n`);
   process.exitCode = allFailed === 0 ? 0 : 1;
-});
+}
+
+/**
+ * @param {string[]} args
+ * @param {string[]} failures
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function countSpecs(args, failures, env) {
+  const { counts, code } = await runSpecs(args, env);
+  if (counts === undefined) {
+    failures.push(`mocha ended with code ${code} before it had counted, see above`);
+  } else if (counts.leaks.length > 0) {
+    failures.push(`a spec left something open that kept the process alive: ${counts.leaks.join(", ")}`);
+  } else if (code !== 0 && counts.failed === 0) {
+    failures.push(`mocha ended with code ${code}, see above`);
+  }
+  return counts ?? NOTHING;
+}
+
+/** @param {string[]} args what follows `--` */
+async function main(args) {
+  /** @type {string[]} */
+  const failures = [];
+  const ready = await setUpOrTell(failures);
+  if (ready === undefined) {
+    conclude(NOTHING, failures);
+    return;
+  }
+  if (args.length === 0) {
+    failures.push(...(await runChecks()).map((name) => `check ${name} failed, see above`));
+  } else if (!ready.build.ok) {
+    process.stderr.write(`dist holds only what could be compiled: ${ready.build.output.split("\n")[0]}\n`);
+  }
+  const path = ready.natsServer.path;
+  const env = path === undefined ? process.env : { ...process.env, NATS_SERVER: path };
+  conclude(await countSpecs(args, failures, env), failures);
+}
+
+await main(process.argv.slice(2));
