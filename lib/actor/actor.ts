@@ -87,7 +87,9 @@ export abstract class Actor<P extends ProtocolShape<P> = NoMessages, State = und
   }
 
   /** The last callback. `reason` is why the process ends. */
-  terminate(_reason: ExitReason): Awaitable<void> {}
+  terminate(_reason: ExitReason): Awaitable<void> {
+    return undefined;
+  }
 
   /** What introspection and crash reports show of `state`; override it to leave out secrets. */
   formatState(state: State): unknown {
@@ -223,6 +225,9 @@ export abstract class Actor<P extends ProtocolShape<P> = NoMessages, State = und
   /** Asks for one DOWN info when `target` ends, is not there, or cannot be reached. */
   protected monitor(target: Address): MonitorRef {
     const { process } = this;
+    if (!process.alive) {
+      return process.system.signals.nextRef();
+    }
     const { ref, demonitor } = process.system.monitor(process, target);
     process.ties.watching.set(ref, demonitor);
     return ref;

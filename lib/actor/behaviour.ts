@@ -15,6 +15,11 @@ export interface Behaviour {
   /** Called once, before init, with the process that hosts this behaviour. */
   attach(process: Process): void;
   init(args: unknown): unknown;
+  /**
+   * The parent asks a process that traps exits to end while its init is still running. Without this
+   * the start is cut off; with it init itself has to come to an end.
+   */
+  abortStart?(reason: ExitReason): void;
   handleCall(message: object, from: OpenCall): unknown;
   handleCast(message: object): unknown;
   handleInfo(info: object): unknown;

@@ -38,18 +38,23 @@ export class Deadlines {
     this.#clock = clock;
   }
 
-  /** Calls `entry.expire()` in `timeoutMs`, unless it is removed before. Infinity means never. */
+  /**
+   * Calls `entry.expire()` in `timeoutMs`, rounded up to whole milliseconds, unless it is removed
+   * before. Infinity means never.
+   */
   add(entry: Expiring, timeoutMs: number): void {
     invariant(entry.expiryList === null, "an entry has one deadline");
     if (timeoutMs === Number.POSITIVE_INFINITY) {
       return;
     }
-    let list = this.#lists.get(timeoutMs);
+    // Rounded, so that timeouts that were computed share lists and timers too.
+    const wholeMs = Math.ceil(timeoutMs);
+    let list = this.#lists.get(wholeMs);
     if (list === undefined) {
-      list = new ExpiryList(timeoutMs);
-      this.#lists.set(timeoutMs, list);
+      list = new ExpiryList(wholeMs);
+      this.#lists.set(wholeMs, list);
     }
-    entry.expiresAt = this.#clock.now() + timeoutMs;
+    entry.expiresAt = this.#clock.now() + wholeMs;
     entry.expiryList = list;
     entry.expiryPrevious = list.tail;
     if (list.tail === null) {
@@ -59,7 +64,7 @@ export class Deadlines {
     }
     list.tail = entry;
     if (list.timer === null) {
-      this.#arm(list, timeoutMs);
+      this.#arm(list, wholeMs);
     }
   }
 

@@ -11,27 +11,34 @@
  * or delays.
  */
 import type { Timer } from "../base/clock.ts";
-import { abnormal, type ExitReason, isClean, reasonOfThrown } from "../base/reason.ts";
-import type { Behaviour, BehaviourClass } from "./behaviour.ts";
+import { type ExitReason, reasonOfThrown } from "../base/reason.ts";
+import type { BehaviourClass } from "./behaviour.ts";
+import { endInOrder, type LastWork } from "./end.ts";
 import { exitError, OpenCall, OpenCalls } from "./from.ts";
 import type { Down, Exit, Info } from "./info.ts";
 import { Mailbox } from "./mailbox.ts";
-import { makePid, type Pid } from "./pid.ts";
-import { NoReply, Reply, type Started, Stop } from "./result.ts";
+import { Owner } from "./owner.ts";
+import { badReturn, isPromise, NoReply, Reply, type Result, type Started, Stop } from "./result.ts";
 import type { Runnable } from "./scheduler.ts";
 import type { ProcessDebug } from "./sys.ts";
 import type { ActorSystem } from "./system.ts";
-import { Ties, type Watcher } from "./ties.ts";
+import type { Watcher } from "./ties.ts";
 
 const CAST = 1;
 const INFO = 2;
-/** How an entry is handled: an OpenCall by handleCall; a Down or a link's Exit unless taken back. */
-type Tag = typeof CAST | typeof INFO | OpenCall | Down | Exit;
+/** How an entry is handled: an OpenCall by handleCall; what can be taken back unless it was. */
+type Tag = typeof CAST | typeof INFO | OpenCall | Revocable;
+/** Infos that may be taken back while they wait: by demonitor, by unlink, by a message that came first. */
+type Revocable = Down | Exit | Idle;
+
+/** One idle timeout, from its setting until it is handled or a message comes first. */
+class Idle {
+  readonly type = "timeout";
+  timer: Timer | null = null;
+}
 
 /** Something for the system lane, run between two messages. */
 export type SystemMessage = () => void;
-
-export type Status = "starting" | "running" | "ending" | "dead";
 
 export interface ProcessOptions {
   readonly name?: string | undefined;
@@ -39,19 +46,7 @@ export interface ProcessOptions {
   readonly mailbox?: number | undefined;
 }
 
-export class Process implements Runnable, Watcher {
-  readonly system: ActorSystem;
-  readonly serial: number;
-  readonly actorClass: BehaviourClass;
-  readonly behaviour: Behaviour;
-  /** The process whose exit orders this one obeys even when it traps exits. */
-  readonly parent: Process | null;
-  /** The registered name, if any. */
-  readonly name: string | undefined;
-  status: Status = "starting";
-  /** Set when the process has ended. */
-  exitReason: ExitReason | undefined;
-  trapExit = false;
+export class Process extends Owner implements Runnable, Watcher {
   debug: ProcessDebug | null = null;
 
   readonly #bound: number;
@@ -62,13 +57,8 @@ export class Process implements Runnable, Watcher {
   #busy = false;
   #suspended = false;
   #continuation: { readonly term: unknown } | null = null;
-  #idleTimer: Timer | null = null;
+  #idle: Idle | null = null;
   #openCalls: OpenCalls | null = null;
-  #ties: Ties | null = null;
-  #timers: Set<Timer> | null = null;
-  #cleanups: Set<() => void> | null = null;
-  #abort: AbortController | null = null;
-  #pid: Pid | null = null;
 
   constructor(
     system: ActorSystem,
@@ -77,61 +67,17 @@ export class Process implements Runnable, Watcher {
     parent: Process | null,
     options: ProcessOptions,
   ) {
-    this.system = system;
-    this.serial = serial;
-    this.actorClass = actorClass;
-    this.parent = parent;
-    this.name = options.name;
+    super(system, serial, actorClass, parent, options.name);
     this.#bound = options.mailbox ?? system.limits.mailboxMessages;
-    this.behaviour = new actorClass();
     this.behaviour.attach(this);
-  }
-
-  get pid(): Pid {
-    this.#pid ??= makePid(this.system.node, this.system.incarnation, this.serial);
-    return this.#pid;
-  }
-
-  get alive(): boolean {
-    return this.status !== "dead";
-  }
-
-  /** For messages to people: the registered name where there is one, else the class and pid. */
-  get label(): string {
-    return this.name ?? `${this.actorClass.name} ${this.pid}`;
   }
 
   get mailboxLength(): number {
     return this.#mailbox?.length ?? 0;
   }
 
-  /** Whether an async callback is in flight. */
-  get busy(): boolean {
-    return this.#busy;
-  }
-
   get suspended(): boolean {
     return this.#suspended;
-  }
-
-  get signal(): AbortSignal {
-    if (this.#abort === null) {
-      this.#abort = new AbortController();
-      if (this.status === "dead") {
-        this.#abort.abort(this.exitReason);
-      }
-    }
-    return this.#abort.signal;
-  }
-
-  get ties(): Ties {
-    this.#ties ??= new Ties();
-    return this.#ties;
-  }
-
-  /** The ties if there are any: asking must not make them. */
-  get existingTies(): Ties | null {
-    return this.#ties;
   }
 
   // --- delivery ---------------------------------------------------------------------------------
@@ -180,7 +126,7 @@ export class Process implements Runnable, Watcher {
 
   /** The exit of a link, for a process that traps exits. */
   deliverLinkExit(exit: Exit): void {
-    this.ties.waitingExits.add(exit.from);
+    this.ties.holdExit(exit);
     this.#push(exit, exit);
   }
 
@@ -225,7 +171,7 @@ export class Process implements Runnable, Watcher {
     }
   }
 
-  /** Marks that init is async and in flight. */
+  /** Init is async and in flight. */
   beginAsync(): void {
     this.#busy = true;
   }
@@ -246,12 +192,12 @@ export class Process implements Runnable, Watcher {
       if (this.#urgent !== null) {
         this.#runUrgent();
       }
-      if (this.status !== "running" || this.#busy) {
+      if (this.status !== "running" || this.#busy || this.#suspended) {
         return handled;
       }
       if (this.#continuation !== null) {
         this.#runContinuation();
-      } else if (this.#suspended || !this.#handleNext()) {
+      } else if (!this.#handleNext()) {
         return handled;
       }
       handled += 1;
@@ -281,14 +227,10 @@ export class Process implements Runnable, Watcher {
     this.#continuation = null;
     const before = this.behaviour.state;
     try {
-      this.#settle(
-        this.system.runAs(this, () => this.behaviour.handleContinue(term)),
-        before,
-        undefined,
-        INFO,
-      );
+      const result = this.system.runAs(this, () => this.behaviour.handleContinue(term));
+      this.#settle(result, before, undefined, INFO);
     } catch (thrown) {
-      this.#crash(thrown, before, undefined);
+      this.#undo(thrown, before, undefined, INFO);
     }
   }
 
@@ -300,8 +242,11 @@ export class Process implements Runnable, Watcher {
     if (tag === undefined || message === undefined) {
       return false;
     }
-    if (this.#idleTimer !== null) {
-      this.#clearIdleTimer();
+    if (tag !== CAST && tag !== INFO && !(tag instanceof OpenCall) && this.#isTakenBack(tag)) {
+      return true;
+    }
+    if (this.#idle !== null) {
+      this.#clearIdle();
     }
     if (this.debug !== null) {
       this.debug.received(message);
@@ -316,7 +261,7 @@ export class Process implements Runnable, Watcher {
         this.#settle(result, before, message, tag);
       }
     } catch (thrown) {
-      this.#crash(thrown, before, message);
+      this.#undo(thrown, before, message, tag);
     } finally {
       system.current = outer;
     }
@@ -327,20 +272,21 @@ export class Process implements Runnable, Watcher {
     if (tag === CAST) {
       return this.behaviour.handleCast(message);
     }
-    if (tag instanceof OpenCall) {
-      return this.behaviour.handleCall(message, tag);
-    }
-    if (tag !== INFO && this.#isTakenBack(tag)) {
-      return undefined;
-    }
-    return this.behaviour.handleInfo(message);
+    return tag instanceof OpenCall
+      ? this.behaviour.handleCall(message, tag)
+      : this.behaviour.handleInfo(message);
   }
 
-  /** Whether a DOWN or a link's exit was taken back, by demonitor or unlink, while it waited. */
-  #isTakenBack(info: Down | Exit): boolean {
-    return info.type === "down"
-      ? !this.ties.watching.delete(info.ref)
-      : !this.ties.waitingExits.delete(info.from);
+  /** Whether an info was taken back while it waited. An info that was not is handled now. */
+  #isTakenBack(info: Revocable): boolean {
+    switch (info.type) {
+      case "down":
+        return !this.ties.watching.delete(info.ref);
+      case "exit":
+        return !this.ties.takeExit(info);
+      case "timeout":
+        return info !== this.#idle;
+    }
   }
 
   #settle(result: unknown, before: unknown, message: object | undefined, tag: Tag): void {
@@ -357,7 +303,7 @@ export class Process implements Runnable, Watcher {
       },
       (thrown: unknown) => {
         this.#busy = false;
-        this.#crash(thrown, before, message);
+        this.#undo(thrown, before, message, tag);
       },
     );
   }
@@ -374,99 +320,52 @@ export class Process implements Runnable, Watcher {
     } else if (result instanceof NoReply) {
       this.#after(result);
     } else if (result instanceof Stop) {
-      const { reply } = result;
-      this.end(result.reason, message, reply === undefined ? undefined : () => call?.settle(reply.value));
+      this.end(result.reason, { message, call, reply: result.reply });
     } else if (result !== undefined || call !== undefined) {
       this.behaviour.state = before;
-      this.end(badReturn(result), message);
+      this.end(badReturn(result), { message, call });
     }
   }
 
-  #after(result: { readonly continuation?: unknown; readonly idleTimeoutMs: number | undefined }): void;
-  #after(result: NoReply | Reply | Started): void {
+  #after(result: Result): void {
     this.#continuation = result.continuation ?? null;
-    if (result.idleTimeoutMs !== undefined && Number.isFinite(result.idleTimeoutMs)) {
-      this.#idleTimer = this.system.clock.setTimer(() => {
-        this.#idleTimer = null;
-        this.pushInfo({ type: "timeout" });
-      }, result.idleTimeoutMs);
+    const { idleTimeoutMs } = result;
+    if (idleTimeoutMs !== undefined && idleTimeoutMs !== Number.POSITIVE_INFINITY) {
+      this.#clearIdle();
+      const idle = new Idle();
+      idle.timer = this.system.clock.setTimer(() => this.#push({ type: "timeout" }, idle), idleTimeoutMs);
+      this.#idle = idle;
     }
   }
 
-  #clearIdleTimer(): void {
-    if (this.#idleTimer !== null) {
-      this.system.clock.clearTimer(this.#idleTimer);
-      this.#idleTimer = null;
+  #clearIdle(): void {
+    const timer = this.#idle?.timer;
+    this.#idle = null;
+    if (timer !== undefined && timer !== null) {
+      this.system.clock.clearTimer(timer);
     }
-  }
-
-  // --- what belongs to the process --------------------------------------------------------------
-
-  /** A timer that dies with the process. */
-  setTimer(callback: () => void, delayMs: number): Timer {
-    this.#timers ??= new Set();
-    const timers = this.#timers;
-    const timer: Timer = this.system.clock.setTimer(() => {
-      timers.delete(timer);
-      if (this.status !== "dead") {
-        callback();
-      }
-    }, delayMs);
-    timers.add(timer);
-    return timer;
-  }
-
-  clearTimer(timer: Timer): void {
-    this.system.clock.clearTimer(timer);
-    this.#timers?.delete(timer);
-  }
-
-  /** Runs `cleanup` when the process ends, before anyone is told. Returns what takes it back. */
-  onEnd(cleanup: () => void): () => void {
-    this.#cleanups ??= new Set();
-    this.#cleanups.add(cleanup);
-    return () => this.#cleanups?.delete(cleanup);
   }
 
   // --- the end ----------------------------------------------------------------------------------
 
-  /** Ends the process in good order: terminate runs, then `reply` goes out, then it is gone. */
-  end(reason: ExitReason, message?: object, reply?: () => void): void {
-    if (this.status !== "running") {
-      return;
-    }
-    this.status = "ending";
-    const close = (last: ExitReason): void => {
-      if (this.status !== "ending") {
-        return;
-      }
-      reply?.();
-      if (!isClean(last)) {
-        this.system.reportCrash(this, last, message);
-      }
-      this.finish(last);
-    };
-    let result: unknown;
-    try {
-      result = this.system.runAs(this, () => this.behaviour.terminate(reason));
-    } catch (thrown) {
-      close(reasonOfThrown(thrown));
-      return;
-    }
-    if (isPromise(result)) {
-      result.then(
-        () => close(reason),
-        (thrown: unknown) => close(reasonOfThrown(thrown)),
-      );
+  /** Ends the process in good order (`end.ts`), after an async callback that is in flight. */
+  end(reason: ExitReason, last: LastWork = {}): void {
+    if (this.#busy) {
+      this.pushSystem(() => endInOrder(this, reason, last));
     } else {
-      close(reason);
+      endInOrder(this, reason, last);
     }
   }
 
-  #crash(thrown: unknown, before: unknown, message: object | undefined): void {
+  crash(thrown: unknown): void {
+    this.pushSystem(() => this.end(reasonOfThrown(thrown)));
+  }
+
+  /** A callback threw: what it did to the state does not count. */
+  #undo(thrown: unknown, before: unknown, message: object | undefined, tag: Tag): void {
     if (this.status === "running") {
       this.behaviour.state = before;
-      this.end(reasonOfThrown(thrown), message);
+      this.end(reasonOfThrown(thrown), { message, call: tag instanceof OpenCall ? tag : undefined });
     }
   }
 
@@ -475,44 +374,24 @@ export class Process implements Runnable, Watcher {
    * a good end. Names and tables are free before callers, monitors and links learn of it.
    */
   finish(reason: ExitReason): void {
-    if (this.status === "dead") {
+    if (!this.alive) {
       return;
     }
+    const starting = this.status === "starting";
     this.status = "dead";
     this.exitReason = reason;
-    this.#clearIdleTimer();
-    for (const timer of this.#timers ?? []) {
-      this.system.clock.clearTimer(timer);
+    this.#clearIdle();
+    if (starting) {
+      this.system.signals.untieFromParent(this); // the starter learns from the outcome, not a second time from the link
     }
     this.system.release(this);
-    for (const cleanup of this.#cleanups ?? []) {
-      cleanup();
-    }
+    this.releaseBelongings(reason);
     this.#openCalls?.failAll(() => exitError(this.label, reason));
     this.system.discardMailbox(this, this.mailboxLength);
     this.#mailbox = null;
     this.#urgent = null;
-    this.#abort?.abort(reason);
-    if (this.#ties !== null) {
-      this.system.signals.processEnded(this, this.#ties, reason);
+    if (this.existingTies !== null) {
+      this.system.signals.processEnded(this, this.existingTies, reason);
     }
   }
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
-/** OTP's bad_return_value, with what was returned. */
-function badReturn(value: unknown): ExitReason {
-  return abnormal(
-    "bad_return_value",
-    `a callback returned ${describeValue(value)}; see the results in result.ts`,
-  );
-}
-
-function describeValue(value: unknown): string {
-  return typeof value === "object" && value !== null
-    ? `an instance of ${value.constructor?.name ?? "Object"}`
-    : String(value);
 }

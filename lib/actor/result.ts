@@ -4,10 +4,11 @@
  * A callback returns one of these (or a promise of one); a cast or info handler that has nothing to
  * say returns nothing. Anything else crashes the process with `bad_return_value`, as in OTP.
  */
-import type { ExitReason } from "../base/reason.ts";
+import { SupercastError } from "../base/errors.ts";
+import { abnormal, type ExitReason } from "../base/reason.ts";
 
 /** What all results of a running server share: an optional continue and an optional idle timeout. */
-abstract class Result {
+export abstract class Result {
   /** Set when `handleContinue` shall run before the next message. */
   continuation: { readonly term: unknown } | undefined;
   /** Milliseconds without a message after which `handleInfo({ type: "timeout" })` runs. */
@@ -21,6 +22,9 @@ abstract class Result {
 
   /** Delivers `{ type: "timeout" }` to handleInfo unless a message comes within `idleMs`. */
   timeout(idleMs: number): this {
+    if (!(idleMs >= 0)) {
+      throw new SupercastError("invalid_message", `idleMs is ${idleMs}; allowed: milliseconds from 0`);
+    }
     this.idleTimeoutMs = idleMs;
     return this;
   }
@@ -78,3 +82,16 @@ export type CastResult = NoReply | Stop;
 export type Awaitable<T> = T | Promise<T>;
 /** The result of `init`: the state itself, or one of the results that say more. */
 export type InitResultOf<State> = State | Started | Ignore | Refuse | Stop;
+
+export function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** OTP's bad_return_value, with what was returned. */
+export function badReturn(value: unknown): ExitReason {
+  const shown =
+    typeof value === "object" && value !== null
+      ? `an instance of ${value.constructor?.name ?? "Object"}`
+      : String(value);
+  return abnormal("bad_return_value", `a callback returned ${shown}; see the results in result.ts`);
+}

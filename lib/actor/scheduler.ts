@@ -63,7 +63,16 @@ export class Scheduler {
 
   #runReady(): void {
     this.#running = true;
-    const quantum = this.#limits.quantumMessages;
+    try {
+      this.#runTurn(this.#limits.quantumMessages);
+    } finally {
+      // Also when a run threw, which is a defect: it surfaces, and the others go on next turn.
+      this.#running = false;
+      this.#forgetRun();
+    }
+  }
+
+  #runTurn(quantum: number): void {
     while (this.#head < this.#queue.length && this.#turnLeft > 0) {
       const process = this.#queue[this.#head];
       this.#head += 1;
@@ -75,7 +84,9 @@ export class Scheduler {
         this.#turnLeft = 0;
       }
     }
-    this.#running = false;
+  }
+
+  #forgetRun(): void {
     if (this.#head === this.#queue.length) {
       this.#queue = this.#head > 1024 ? [] : this.#queue;
       this.#queue.length = 0;

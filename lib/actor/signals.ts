@@ -31,7 +31,7 @@ export class Signals {
 
   /** Links `process` with `pid`. A dead process answers with exit `noproc`. Linking twice is once. */
   link(process: Process, pid: Pid): void {
-    if (pid === process.pid || process.ties.links.has(pid)) {
+    if (!process.alive || pid === process.pid || process.ties.links.has(pid)) {
       return;
     }
     process.ties.links.add(pid);
@@ -49,8 +49,8 @@ export class Signals {
 
   /** After this returns no exit from that link arrives, not even one that waits in the mailbox. */
   unlink(process: Process, pid: Pid): void {
-    process.ties.waitingExits.delete(pid);
-    if (!process.ties.links.delete(pid)) {
+    process.existingTies?.dropExits(pid);
+    if (process.existingTies?.links.delete(pid) !== true) {
       return;
     }
     if (this.#isRemote(pid)) {
@@ -67,11 +67,10 @@ export class Signals {
     }
   }
 
-  untieFromParent(process: Process): void {
-    const { parent } = process;
-    if (parent !== null) {
-      parent.existingTies?.links.delete(process.pid);
-      process.existingTies?.links.delete(parent.pid);
+  untieFromParent(child: Process): void {
+    if (child.parent !== null) {
+      child.parent.existingTies?.links.delete(child.pid);
+      child.existingTies?.links.delete(child.parent.pid);
     }
   }
 
@@ -104,15 +103,22 @@ export class Signals {
 
   #trapExit(process: Process, from: Pid, reason: ExitReason, explicit: boolean): void {
     if (process.parent !== null && process.parent.pid === from) {
-      if (process.status === "starting") {
-        process.finish(reason);
-      } else {
-        process.pushSystem(() => process.end(reason));
-      }
+      this.#orderToEnd(process, reason);
     } else if (explicit) {
       process.pushInfo({ type: "exit", from, reason });
     } else {
       process.deliverLinkExit({ type: "exit", from, reason });
+    }
+  }
+
+  /** The parent's exit: an order that no user message delays. */
+  #orderToEnd(process: Process, reason: ExitReason): void {
+    if (process.status !== "starting") {
+      process.pushSystem(() => process.end(reason));
+    } else if (process.behaviour.abortStart === undefined) {
+      process.finish(reason);
+    } else {
+      process.behaviour.abortStart(reason);
     }
   }
 
@@ -144,13 +150,17 @@ export class Signals {
       withdraw();
     }
     for (const [ref, { watcher, target }] of ties.watchedBy) {
-      this.#enqueue(() => watcher.deliverDown({ type: "down", ref, target, reason }));
+      this.#enqueue(() => {
+        // Looked up again, because what this end sets off may take monitors back.
+        if (ties.watchedBy.delete(ref)) {
+          watcher.deliverDown({ type: "down", ref, target, reason });
+        }
+      });
     }
     for (const peer of ties.links) {
       this.#enqueue(() => this.#tellLink(process, peer, reason));
     }
     ties.watching.clear();
-    ties.watchedBy.clear();
     ties.links.clear();
     this.#work();
   }
@@ -176,7 +186,11 @@ export class Signals {
     }
     this.#working = true;
     for (let index = 0; index < this.#queue.length; index++) {
-      this.#queue[index]?.();
+      try {
+        this.#queue[index]?.();
+      } catch (thrown) {
+        this.#system.log.error("a signal's receiver threw", { error: thrown });
+      }
     }
     this.#queue.length = 0;
     this.#working = false;

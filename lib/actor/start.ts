@@ -1,9 +1,22 @@
 /** Starting a process: running its init and telling how it went. */
+import { SupercastError } from "../base/errors.ts";
+import { nameProblem } from "../base/names.ts";
 import { abnormal, type ExitReason, isClean, reasonOfThrown } from "../base/reason.ts";
+import { reportCrash } from "./crash-report.ts";
 import type { Pid } from "./pid.ts";
-import type { Process } from "./process.ts";
+import type { Process, ProcessOptions } from "./process.ts";
 import type { ViaAddress } from "./ref.ts";
-import { Ignore, NoReply, Refuse, Reply, Started, Stop } from "./result.ts";
+import { Ignore, isPromise, NoReply, Refuse, Reply, Started, Stop } from "./result.ts";
+
+export interface StartOptions extends ProcessOptions {
+  readonly parent?: Process | null;
+  /** Links the new process with its parent. */
+  readonly link?: boolean;
+  /** Milliseconds for an async init; default `limits.startTimeoutMs`, for supervisors Infinity. */
+  readonly startTimeoutMs?: number | undefined;
+  /** A name in a registry of one's own; held from before init until the process has ended. */
+  readonly via?: ViaAddress | undefined;
+}
 
 /** How a start went. The process of a failed start is gone and its name free when this is returned. */
 export type StartOutcome =
@@ -11,6 +24,26 @@ export type StartOutcome =
   | { readonly status: "ignored" }
   | { readonly status: "already_started"; readonly pid: Pid }
   | { readonly status: "failed"; readonly reason: ExitReason };
+
+/** Throws `config_mismatch` naming the option that is wrong. */
+export function checkStartOptions({ name, mailbox, startTimeoutMs }: StartOptions): void {
+  const problem = name === undefined ? undefined : nameProblem("actor", name);
+  if (problem !== undefined) {
+    throw new SupercastError("config_mismatch", problem);
+  }
+  if (mailbox !== undefined && !(mailbox >= 1)) {
+    throw new SupercastError(
+      "config_mismatch",
+      `mailbox is ${mailbox}; allowed: a number of messages from 1`,
+    );
+  }
+  if (startTimeoutMs !== undefined && !(startTimeoutMs >= 0)) {
+    throw new SupercastError(
+      "config_mismatch",
+      `startTimeoutMs is ${startTimeoutMs}; allowed: milliseconds from 0, Infinity`,
+    );
+  }
+}
 
 /**
  * Registers a process that is about to initialise, until it ends. Returns the outcome of a start that
@@ -51,7 +84,7 @@ export function initialise(
   } catch (thrown) {
     return startFailed(process, reasonOfThrown(thrown));
   }
-  return result instanceof Promise ? awaitInit(process, result, timeoutMs) : conclude(process, result);
+  return isPromise(result) ? awaitInit(process, result, timeoutMs) : conclude(process, result);
 }
 
 async function awaitInit(
@@ -61,8 +94,9 @@ async function awaitInit(
 ): Promise<StartOutcome> {
   const { clock } = process.system;
   process.beginAsync();
+  let withdraw: (() => void) | undefined;
   const ended = new Promise<undefined>((resolve) => {
-    process.onEnd(() => resolve(undefined));
+    withdraw = process.onEnd(() => resolve(undefined));
   });
   const timer = Number.isFinite(timeoutMs)
     ? clock.setTimer(
@@ -76,6 +110,7 @@ async function awaitInit(
   } catch (thrown) {
     return startFailed(process, reasonOfThrown(thrown));
   } finally {
+    withdraw?.();
     if (timer !== undefined) {
       clock.clearTimer(timer);
     }
@@ -87,11 +122,11 @@ function conclude(process: Process, result: unknown): StartOutcome {
     return { status: "failed", reason: process.exitReason ?? "killed" };
   }
   if (result instanceof Ignore) {
-    leaveQuietly(process);
+    process.finish("normal");
     return { status: "ignored" };
   }
   if (result instanceof Refuse) {
-    leaveQuietly(process);
+    process.finish("normal");
     return { status: "failed", reason: result.reason };
   }
   if (result instanceof Stop) {
@@ -108,17 +143,10 @@ function conclude(process: Process, result: unknown): StartOutcome {
   return { status: "started", process };
 }
 
-function leaveQuietly(process: Process): void {
-  process.system.signals.untieFromParent(process);
-  process.finish("normal");
-}
-
-/** The starter learns from the outcome, so the link to it must not tell it a second time. */
 function startFailed(process: Process, reason: ExitReason): StartOutcome {
   if (process.alive) {
-    process.system.signals.untieFromParent(process);
     if (!isClean(reason)) {
-      process.system.reportCrash(process, reason, undefined);
+      reportCrash(process, reason);
     }
     process.finish(reason);
   }

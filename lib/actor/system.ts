@@ -8,36 +8,24 @@ import type { Clock } from "../base/clock.ts";
 import { SupercastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { checkLimits, type Limits } from "../base/limits.ts";
-import { nameProblem } from "../base/names.ts";
 import type { Random } from "../base/random.ts";
-import { type ExitReason, formatReason } from "../base/reason.ts";
+import { reasonOfThrown } from "../base/reason.ts";
 import { publishEvent } from "../telemetry/events.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { BehaviourClass } from "./behaviour.ts";
 import { Deadlines } from "./deadlines.ts";
+import { type DropReason, noDrops } from "./drops.ts";
 import type { Down, MonitorRef } from "./info.ts";
 import { LocalCall } from "./local-call.ts";
 import { isPid, type Pid } from "./pid.ts";
-import { Process, type ProcessOptions } from "./process.ts";
-import { type Address, type CallOptions, formatAddress, type ViaAddress } from "./ref.ts";
+import { Process } from "./process.ts";
+import { type Address, type CallOptions, formatAddress } from "./ref.ts";
 import { noRemote, type Remote, type RemoteTarget } from "./remote.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Signals } from "./signals.ts";
-import { initialise, registerVia, type StartOutcome } from "./start.ts";
+import { checkStartOptions, initialise, registerVia, type StartOptions, type StartOutcome } from "./start.ts";
+import { type StopOptions, stopProcess } from "./stop.ts";
 import type { Watcher } from "./ties.ts";
-
-/** Why a message was dropped. Each has a counter, see `ActorSystem.drops`. */
-export const DROP_REASONS = [
-  "noproc",
-  "mailbox_full",
-  "noconnection",
-  "fenced",
-  "ended",
-  "invalid_message",
-  "payload_too_large",
-  "overload",
-] as const;
-export type DropReason = (typeof DROP_REASONS)[number];
 
 export interface SystemOptions {
   readonly node: string;
@@ -51,15 +39,6 @@ export interface SystemOptions {
    * on the first local try. Left out in production.
    */
   readonly copy?: (value: unknown) => unknown;
-}
-
-export interface StartOptions extends ProcessOptions {
-  readonly parent?: Process | null;
-  /** Links the new process with its parent. */
-  readonly link?: boolean;
-  readonly startTimeoutMs?: number;
-  /** A name in a registry of one's own; held from before init until the process has ended. */
-  readonly via?: ViaAddress | undefined;
 }
 
 /** Where a message goes: a process here, one elsewhere, or nobody. */
@@ -79,12 +58,15 @@ export class ActorSystem {
   /** The process whose synchronous callback runs at present. */
   current: Process | null = null;
   readonly drops: Record<DropReason, number>;
+  /** How many processes ended abnormally, each with a report; see `crash-report.ts`. */
+  crashes = 0;
   readonly copy: ((value: unknown) => unknown) | undefined;
 
   readonly #pidPrefix: string;
   readonly #processes = new Map<number, Process>();
   readonly #names = new Map<string, Process>();
   #lastSerial = 0;
+  #closed = false;
 
   constructor(options: SystemOptions) {
     this.node = options.node;
@@ -97,16 +79,7 @@ export class ActorSystem {
     this.scheduler = new Scheduler(this.clock, this.limits);
     this.deadlines = new Deadlines(this.clock);
     this.signals = new Signals(this);
-    this.drops = {
-      noproc: 0,
-      mailbox_full: 0,
-      noconnection: 0,
-      fenced: 0,
-      ended: 0,
-      invalid_message: 0,
-      payload_too_large: 0,
-      overload: 0,
-    };
+    this.drops = noDrops();
     this.#pidPrefix = `${this.node}/${this.incarnation}/`;
     this.remote = noRemote({
       countDrop: (why, target) => this.drop(why, formatAddress(target)),
@@ -121,29 +94,38 @@ export class ActorSystem {
 
   // --- processes --------------------------------------------------------------------------------
 
-  /** Starts a process. The outcome comes at once where init is synchronous. */
+  /**
+   * Starts a process. The outcome comes at once where init is synchronous. Throws `config_mismatch`
+   * for options that are wrong; all else that fails is an outcome.
+   */
   start(
     actorClass: BehaviourClass,
     args: unknown,
     options: StartOptions = {},
   ): StartOutcome | Promise<StartOutcome> {
     const { name, parent = null, via } = options;
-    if (name !== undefined) {
-      const problem = nameProblem("actor", name);
-      if (problem !== undefined) {
-        throw new SupercastError("config_mismatch", problem);
-      }
-      const owner = this.#names.get(name);
-      if (owner !== undefined) {
-        return { status: "already_started", pid: owner.pid };
-      }
+    checkStartOptions(options);
+    if (this.#closed) {
+      return { status: "failed", reason: "shutdown" };
+    }
+    if (parent !== null && !parent.alive) {
+      return { status: "failed", reason: "noproc" };
+    }
+    const owner = name === undefined ? undefined : this.#names.get(name);
+    if (owner !== undefined) {
+      return { status: "already_started", pid: owner.pid };
     }
     const viaOwner = via?.via.whereis(via.name);
     if (viaOwner !== undefined) {
       return { status: "already_started", pid: viaOwner };
     }
+    let process: Process;
+    try {
+      process = new Process(this, this.#lastSerial + 1, actorClass, parent, options);
+    } catch (thrown) {
+      return { status: "failed", reason: reasonOfThrown(thrown) };
+    }
     this.#lastSerial += 1;
-    const process = new Process(this, this.#lastSerial, actorClass, parent, options);
     this.#processes.set(process.serial, process);
     if (name !== undefined) {
       this.#names.set(name, process);
@@ -155,7 +137,8 @@ export class ActorSystem {
     if (options.link === true && parent !== null) {
       this.signals.link(process, parent.pid);
     }
-    return initialise(process, args, options.startTimeoutMs ?? this.limits.startTimeoutMs);
+    const bound = actorClass.kind === "supervisor" ? Number.POSITIVE_INFINITY : this.limits.startTimeoutMs;
+    return initialise(process, args, options.startTimeoutMs ?? bound);
   }
 
   get processCount(): number {
@@ -220,10 +203,14 @@ export class ActorSystem {
   }
 
   castProcess(process: Process, message: object): void {
+    if (typeof message !== "object" || message === null) {
+      this.drop("invalid_message", process.label);
+      return;
+    }
     const sent =
       this.copy === undefined || process.actorClass.passByReference === true
         ? message
-        : this.#copied(message);
+        : this.#copied(message, (error) => this.#dropUntravelled(error));
     if (sent !== undefined && !process.pushCast(sent)) {
       this.drop(process.alive ? "mailbox_full" : "noproc", process.label);
     }
@@ -252,25 +239,45 @@ export class ActorSystem {
       return Promise.reject(noproc(formatTarget(target)));
     }
     const timeoutMs = options?.timeoutMs ?? this.limits.callTimeoutMs;
+    if (!(timeoutMs >= 0)) {
+      return Promise.reject(badTimeout(timeoutMs));
+    }
     return this.remote.call(destination.remote, message, timeoutMs, (caller ?? this.current)?.pid);
   }
 
   callProcess(process: Process, message: object, options?: CallOptions, caller?: Process): Promise<unknown> {
-    if (process === (caller ?? this.current)) {
-      return Promise.reject(new SupercastError("calling_self", `${process.label} called itself`));
+    const from = caller ?? this.current;
+    if (process === from) {
+      return Promise.reject(callingSelf(process.label));
+    }
+    const timeoutMs = options?.timeoutMs ?? this.limits.callTimeoutMs;
+    if (!(timeoutMs >= 0)) {
+      return Promise.reject(badTimeout(timeoutMs));
+    }
+    if (typeof message !== "object" || message === null) {
+      return Promise.reject(new SupercastError("invalid_message", "a message is an object with a type"));
     }
     return new Promise((resolve, reject) => {
-      const call = new LocalCall(this, process, caller?.pid, resolve, reject);
-      const sent = call.copies ? this.#copiedCall(message, call) : message;
+      const call = new LocalCall(this, process, from?.pid, resolve, reject);
+      const sent = call.copies ? this.#copied(message, (error) => call.fail(error)) : message;
       if (sent === undefined) {
         return;
       }
       if (process.pushCall(sent, call)) {
-        this.deadlines.add(call, options?.timeoutMs ?? this.limits.callTimeoutMs);
+        this.deadlines.add(call, timeoutMs);
       } else {
         call.fail(process.alive ? mailboxFull(process.label) : noproc(process.label));
       }
     });
+  }
+
+  /**
+   * Stops a process of this node in good order: terminate runs, then the promise resolves. It goes
+   * through the system lane, ahead of messages that wait. Rejects with `noproc`, `calling_self`,
+   * `timeout` (the process is left to end), or `exit` when the process ended with another reason.
+   */
+  stop(target: Address, options: StopOptions = {}): Promise<void> {
+    return stopProcess(this, target, options);
   }
 
   /** Finds where `target` is now. */
@@ -298,25 +305,18 @@ export class ActorSystem {
     return isPid(pid) ? { remote: pid } : undefined;
   }
 
-  #copied(message: object): object | undefined {
-    try {
-      const copy = this.copy?.(message);
-      invariant(typeof copy === "object" && copy !== null, "a copied message is an object");
-      return copy;
-    } catch (thrown) {
-      this.log.warn("a message cannot travel and was dropped", { error: thrown });
-      this.drop("invalid_message", "local");
-      return undefined;
-    }
+  #dropUntravelled(error: SupercastError): void {
+    this.log.warn("a message cannot travel and was dropped", { error });
+    this.drop("invalid_message", "local");
   }
 
-  #copiedCall(message: object, call: LocalCall): object | undefined {
+  #copied(message: object, refused: (error: SupercastError) => void): object | undefined {
     try {
       const copy = this.copy?.(message);
       invariant(typeof copy === "object" && copy !== null, "a copied message is an object");
       return copy;
     } catch (thrown) {
-      call.fail(asInvalidMessage(thrown));
+      refused(asInvalidMessage(thrown));
       return undefined;
     }
   }
@@ -359,34 +359,9 @@ export class ActorSystem {
     }
   }
 
-  /** One report per abnormal end. */
-  reportCrash(process: Process, reason: ExitReason, lastMessage: object | undefined): void {
-    const { pid, name, actorClass } = process;
-    const state = (): unknown => {
-      try {
-        return process.behaviour.formatState(process.behaviour.state);
-      } catch (thrown) {
-        return `formatState failed: ${String(thrown)}`;
-      }
-    };
-    this.log.error(`${process.label} crashed: ${formatReason(reason)}`, {
-      pid,
-      actor: actorClass.name,
-      stack: typeof reason === "object" && "error" in reason ? reason.error.stack : undefined,
-    });
-    publishEvent("supercast:actor:crash", () => ({
-      node: this.node,
-      pid,
-      name,
-      actor: actorClass.name,
-      reason,
-      lastMessage,
-      state: state(),
-    }));
-  }
-
   /** Ends all processes without ceremony and stops all timers. Graceful stops go through supervisors. */
   close(): void {
+    this.#closed = true;
     for (const process of [...this.#processes.values()].reverse()) {
       process.finish("shutdown");
     }
@@ -396,6 +371,17 @@ export class ActorSystem {
 
 export function noproc(target: string): SupercastError {
   return new SupercastError("noproc", `no process: ${target}`);
+}
+
+export function callingSelf(target: string): SupercastError {
+  return new SupercastError("calling_self", `${target} called itself and would wait for ever`);
+}
+
+function badTimeout(timeoutMs: number): SupercastError {
+  return new SupercastError(
+    "invalid_message",
+    `timeoutMs is ${timeoutMs}; allowed: milliseconds from 0, Infinity`,
+  );
 }
 
 export function mailboxFull(target: string): SupercastError {

@@ -3,7 +3,8 @@
  *
  * Made on first use, because most processes of a large system have few ties.
  */
-import type { Down, MonitorRef } from "./info.ts";
+import type { ExitReason } from "../base/reason.ts";
+import type { Down, Exit, MonitorRef } from "./info.ts";
 import type { Pid } from "./pid.ts";
 
 /** Whoever wants to know that a process ended. */
@@ -24,6 +25,39 @@ export class Ties {
   readonly watchedBy: Map<MonitorRef, WatchedBy> = new Map();
   /** This process's monitors on others, each with what takes it back. */
   readonly watching: Map<MonitorRef, () => void> = new Map();
-  /** Exits of links that wait in the mailbox, so that `unlink` can take them back. */
-  readonly waitingExits: Set<Pid> = new Set();
+  /** Exits of links that wait in the mailbox, by the linked process, so that `unlink` can take them back. */
+  readonly #waitingExits = new Map<Pid, Exit[]>();
+
+  holdExit(exit: Exit): void {
+    const held = this.#waitingExits.get(exit.from);
+    if (held === undefined) {
+      this.#waitingExits.set(exit.from, [exit]);
+    } else {
+      held.push(exit);
+    }
+  }
+
+  /** The reason of the oldest exit of `peer` that waits. */
+  waitingReason(peer: Pid): ExitReason | undefined {
+    return this.#waitingExits.get(peer)?.[0]?.reason;
+  }
+
+  /** Takes back all exits of `peer` that wait. */
+  dropExits(peer: Pid): void {
+    this.#waitingExits.delete(peer);
+  }
+
+  /** Takes an exit that is being handled off the list; false when it was taken back. */
+  takeExit(exit: Exit): boolean {
+    const held = this.#waitingExits.get(exit.from);
+    const index = held?.indexOf(exit) ?? -1;
+    if (held === undefined || index < 0) {
+      return false;
+    }
+    held.splice(index, 1);
+    if (held.length === 0) {
+      this.#waitingExits.delete(exit.from);
+    }
+    return true;
+  }
 }

@@ -16,6 +16,8 @@ export interface TelemetryEvents {
     readonly actor: string;
     readonly reason: ExitReason;
     readonly lastMessage: unknown;
+    /** Who sent it, when it was a call from a process. */
+    readonly caller: string | undefined;
     readonly state: unknown;
   };
   /** A supervisor restarted a child, gave up on one, or could not stop one in good order. */
