@@ -27,7 +27,8 @@ export type NodeSource =
 
 export interface NodeMonitorArgs {
   readonly services: NodeServices;
-  readonly source: NodeSource;
+  /** The source in force. It outlives the process, so that a restart does not undo a reconfigure. */
+  readonly kept: { source: NodeSource };
   readonly discoveries: DiscoveryTable;
 }
 
@@ -97,7 +98,7 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
 
   init(args: NodeMonitorArgs): NodeMonitorState {
     this.#args = args;
-    const { source } = args;
+    const { source } = args.kept;
     const declared: Declared = source.kind === "all" ? "all" : source.kind === "nodes" ? source.nodes : [];
     this.#tell(declared);
     if (source.kind === "discover") {
@@ -230,6 +231,9 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
     const removed = before.filter((node) => !after.includes(node));
     const sourceChanged = JSON.stringify(this.state.source) !== JSON.stringify(next.source);
     this.state = next;
+    if (this.#args !== undefined) {
+      this.#args.kept.source = next.source;
+    }
     if (added.length > 0 || removed.length > 0 || sourceChanged) {
       this.#tell(next.declared);
       this.#announce(next, added, removed);

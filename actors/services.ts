@@ -1,5 +1,6 @@
 /** What the named actors of a node share: handed to each in its args by the runtime. */
 import { z } from "zod";
+import type { NoFields } from "../lib/actor/protocol.ts";
 import { nameProblem } from "../lib/base/names.ts";
 import type { NodeFloor } from "../lib/node/node-floor.ts";
 import type { Subjects } from "../lib/node/subjects.ts";
@@ -33,4 +34,4 @@ export const nodeName: z.ZodString = z.string().check((context) => {
 });
 
 /** The fields of a message that has none. */
-export const noFields: z.ZodObject<Record<never, never>, z.core.$strict> = z.strictObject({});
+export const noFields: z.ZodType<NoFields> = z.strictObject({});

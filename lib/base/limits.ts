@@ -43,6 +43,8 @@ export const DEFAULT_LIMITS = {
   foreignBytes: 1024 * 1024,
   foreignDepth: 32,
   foreignInFlight: 10_000,
+  /** How long a foreign call may stay open; its caller usually waits far shorter. */
+  foreignTimeoutMs: 30_000,
   /** Answers kept for repeated foreign requests with a `requestId`, and for how long. */
   requestIds: 10_000,
   requestIdMs: 60_000,
