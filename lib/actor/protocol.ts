@@ -123,7 +123,15 @@ export interface CastEntry {
 export type ProtocolTable = { readonly [type: string]: CallEntry | CastEntry };
 
 type OutputOf<S> = S extends Schema<infer Output> ? Output : never;
-type FieldsOf<S> = OutputOf<S> extends infer Fields extends object ? Fields : never;
+/** A schema of an object without fields may say `Record<string, never>`, which would forbid `type` too. */
+type FieldsOf<S> =
+  OutputOf<S> extends infer Fields extends object
+    ? string extends keyof Fields
+      ? [Fields[string]] extends [never]
+        ? NoFields
+        : Fields
+      : Fields
+    : never;
 
 /** The protocol type of a table made by `defineProtocol`. */
 export type ProtocolOf<Table> = {

@@ -4,8 +4,7 @@ import type { ActorClass, ArgsOf, ProtocolOfActor } from "../../lib/actor/actor.
 import type { Down } from "../../lib/actor/info.ts";
 import { LocalRef } from "../../lib/actor/local-ref.ts";
 import type { Process } from "../../lib/actor/process.ts";
-import type { StartOutcome } from "../../lib/actor/start.ts";
-import type { StartOptions } from "../../lib/actor/system.ts";
+import type { StartOptions, StartOutcome } from "../../lib/actor/start.ts";
 import { ActorSystem } from "../../lib/actor/system.ts";
 import { SupercastError } from "../../lib/base/errors.ts";
 import { seededRandom } from "../../lib/base/random.ts";
