@@ -63,7 +63,7 @@ class SpecReporter extends Mocha.reporters.Base {
 
   #show(test: Mocha.Test): void {
     if (terminal) {
-      process.stdout.write(`\r\u001b[2K… ${test.fullTitle().slice(0, process.stdout.columns - 4)}`);
+      process.stdout.write(`\r\u001b[2K… ${test.fullTitle().slice(0, (process.stdout.columns || 80) - 4)}`);
     }
   }
 
