@@ -134,17 +134,31 @@ export async function ensureBuilt() {
 export async function fingerprint(root) {
   /** @type {string[]} */
   const files = [...BUILD_INPUTS];
-  for (const folder of SOURCES) {
-    if (existsSync(join(root, folder))) {
-      const names = await readdir(join(root, folder), { recursive: true });
-      files.push(...names.filter((name) => name.endsWith(".ts")).map((name) => join(folder, name)));
-    }
+  for (const folder of SOURCES.filter((name) => existsSync(join(root, name)))) {
+    files.push(...(await sourcesIn(root, folder)));
   }
   const entries = files.sort().map(async (file) => {
     const { size, mtimeMs } = await stat(join(root, file));
     return [file, `${size} ${mtimeMs}`];
   });
   return Object.fromEntries(await Promise.all(entries));
+}
+
+/**
+ * @param {string} root
+ * @param {string} folder
+ * @returns {Promise<string[]>} the TypeScript files in `folder` and below, by their path from `root`
+ */
+async function sourcesIn(root, folder) {
+  const entries = await readdir(join(root, folder), { withFileTypes: true });
+  const found = entries.map(async (entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      return entry.name === "node_modules" ? [] : sourcesIn(root, path);
+    }
+    return entry.name.endsWith(".ts") ? [path] : [];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 const HOW_TO_GET_IT =
