@@ -76,6 +76,11 @@ export class Process extends Owner implements Runnable, Watcher {
     return this.#mailbox?.length ?? 0;
   }
 
+  /** Whether an async callback is in flight. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   get suspended(): boolean {
     return this.#suspended;
   }

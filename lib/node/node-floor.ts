@@ -29,6 +29,8 @@ export type NodeEvent =
   | { readonly type: "nodeUp"; readonly node: string; readonly incarnation: string }
   | { readonly type: "nodeSuspect"; readonly node: string; readonly incarnation: string }
   | { readonly type: "nodeDown"; readonly node: string; readonly incarnation: string; readonly reason: DownReason }
+  /** Something was lost on the way from or to that node, or could have been. */
+  | { readonly type: "connectionBroken"; readonly node: string; readonly incarnation: string }
   /** A younger incarnation runs under this node's own name: this one has to give way. */
   | { readonly type: "nameConflict"; readonly incarnation: string };
 
@@ -429,7 +431,9 @@ export class NodeFloor implements Remote, PeerHost {
 
   connectionBroken(peer: Peer): void {
     this.#stats.connectionBreaks += 1;
-    this.system.log.warn(`the connection to ${peer.node} broke`, { number: peer.connection.number });
+    const { node, incarnation, connection } = peer;
+    this.system.log.warn(`the connection to ${node} broke`, { number: connection.number });
+    this.#emit({ type: "connectionBroken", node, incarnation });
     this.#beatNow();
   }
 

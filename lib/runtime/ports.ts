@@ -1,0 +1,103 @@
+/** The ports of a node: given by the caller, or made from the options. */
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import { systemClock } from "../base/system-clock.ts";
+import { systemRandom } from "../base/system-random.ts";
+import type { NodeSettings } from "../config/options.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { createLogger } from "../telemetry/logger.ts";
+import { MemoryHub } from "../transport/memory.ts";
+import { connectNats } from "../transport/nats.ts";
+import { findNatsServer, startNatsServer } from "../transport/nats-server.ts";
+import type { Transport, TransportEvent } from "../transport/transport.ts";
+
+/** What may be given to `startNode` beside its options: for tests, simulations and own loggers. */
+export interface NodePorts {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: Logger;
+  readonly transport?: Transport;
+}
+
+export interface OpenedTransport {
+  readonly transport: Transport;
+  /** The NATS servers in use; empty without NATS. */
+  readonly servers: readonly string[];
+  /** Ends what was started for this node alone. */
+  readonly close?: () => Promise<void>;
+}
+
+export interface BasePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+export function basePorts(ports: NodePorts): BasePorts {
+  return {
+    clock: ports.clock ?? systemClock,
+    random: ports.random ?? systemRandom,
+    log: ports.log ?? createLogger({ level: "info", colour: process.stderr.isTTY === true }),
+  };
+}
+
+/**
+ * Connects to the servers of the options; without any, starts a nats-server for this node if one is
+ * found, else stays in this process. Waits for a server that is not there yet, and says so.
+ */
+export async function openTransport(
+  settings: NodeSettings,
+  base: BasePorts,
+  given: Transport | undefined,
+): Promise<OpenedTransport> {
+  if (given !== undefined) {
+    return { transport: given, servers: [] };
+  }
+  const { servers } = settings;
+  if (servers !== undefined) {
+    const list = typeof servers === "string" ? servers.split(",") : servers;
+    return { transport: await dial(settings, list, base), servers: list };
+  }
+  const search = findNatsServer();
+  if (!search.found) {
+    base.log.warn(`no servers given, and ${search.why}: this node runs alone, in this process only`);
+    return { transport: new MemoryHub(base).connect(settings.name), servers: [] };
+  }
+  const server = await startNatsServer({ binary: search.path, jetstream: true });
+  base.log.info(`no servers given: started a nats-server at ${server.url}`);
+  try {
+    const transport = await dial(settings, [server.url], base);
+    return { transport, servers: [server.url], close: () => server.stop() };
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+function dial(settings: NodeSettings, servers: readonly string[], { clock, random, log }: BasePorts): Promise<Transport> {
+  const { name, cluster, checkedLimits: limits, user, password, token, nkey, nkeyFile, creds, tls } = settings;
+  return connectNats(
+    {
+      servers,
+      user,
+      password,
+      token,
+      nkey,
+      nkeyFile,
+      creds,
+      tls,
+      name: `supercast ${cluster}/${name}`,
+      waitOnFirstConnect: true,
+      onEvent: (event) => logFirstConnection(log, event),
+    },
+    { clock, random, limits },
+  );
+}
+
+/** Says what it waits for while no server answers; later events are logged by the node. */
+function logFirstConnection(log: Logger, event: TransportEvent): void {
+  if (event.type === "connecting" && event.error !== undefined) {
+    const again = event.retryInMs === undefined ? "" : `; trying again in ${Math.round(event.retryInMs)} ms`;
+    log.warn(`${event.error.message}${again}`, { attempt: event.attempt });
+  }
+}
