@@ -1,5 +1,6 @@
 /** Child specs and supervisor flags: their shapes, defaults and checks (OTP's supervisor:check_childspecs). */
 import { SupercastError } from "../base/errors.ts";
+import type { Limits } from "../base/limits.ts";
 import { type ExitReason, isClean } from "../base/reason.ts";
 import type { ActorClass, ArgsOf } from "./actor.ts";
 import type { Process, ProcessOptions } from "./process.ts";
@@ -23,11 +24,29 @@ export interface ChildSpec {
   /** Unique within its supervisor. Dynamic supervisors address children by pid instead. */
   readonly id: string;
   readonly start: ChildStart;
+  /** Default "permanent". */
+  readonly restart?: Restart | undefined;
+  /** Default `limits.shutdownMs`, for supervisors "infinity": a finite one can orphan grandchildren. */
+  readonly shutdown?: Shutdown | undefined;
+  /** Default "worker". */
+  readonly type?: "worker" | "supervisor" | undefined;
+  /** Default false. */
+  readonly significant?: boolean | undefined;
+  /** Milliseconds for `start` to settle; default `limits.startTimeoutMs`, for supervisors Infinity. */
+  readonly startTimeoutMs?: number | undefined;
+  /** The class names behind the child, for people. */
+  readonly modules?: readonly string[] | undefined;
+}
+
+/** A checked spec, its defaults filled in. */
+export interface CompleteSpec {
+  readonly id: string;
+  readonly start: ChildStart;
   readonly restart: Restart;
   readonly shutdown: Shutdown;
   readonly type: "worker" | "supervisor";
   readonly significant: boolean;
-  /** The class names behind the child, for people. */
+  readonly startTimeoutMs: number;
   readonly modules: readonly string[];
 }
 
@@ -41,38 +60,25 @@ export interface ChildOptions extends ProcessOptions {
   readonly via?: ViaAddress;
 }
 
-/**
- * A child spec for an actor class. Defaults: id from the name or class, `permanent`, 5000 ms to shut
- * down (supervisors: infinity).
- */
+/** A child spec for an actor class. Its id is the name or the class unless `options` say otherwise. */
 export function child<C extends ActorClass>(
   actorClass: C,
   args: ArgsOf<C>,
   options: ChildOptions = {},
 ): ChildSpec {
-  const { id = options.name ?? actorClass.name, restart = "permanent", significant = false } = options;
-  const type = actorClass.kind ?? "worker";
-  const { name, mailbox, startTimeoutMs, via } = options;
+  const { name, mailbox, startTimeoutMs, via, restart, shutdown, significant } = options;
   return {
-    id,
+    id: options.id ?? name ?? actorClass.name,
     restart,
+    shutdown,
     significant,
-    type,
-    shutdown: options.shutdown ?? (type === "supervisor" ? "infinity" : DEFAULT_SHUTDOWN_MS),
+    startTimeoutMs,
+    type: actorClass.kind,
     modules: [actorClass.name],
     start: (parent) =>
-      parent.system.start(actorClass, args, {
-        parent,
-        link: true,
-        name,
-        mailbox,
-        via,
-        ...(startTimeoutMs === undefined ? {} : { startTimeoutMs }),
-      }),
+      parent.system.start(actorClass, args, { parent, link: true, name, mailbox, via, startTimeoutMs }),
   };
 }
-
-const DEFAULT_SHUTDOWN_MS = 5_000;
 
 export interface SupervisorFlags {
   readonly strategy: Strategy;
@@ -128,21 +134,26 @@ export function checkFlags(
   };
 }
 
-/** Checks one spec under the supervisor's `autoShutdown`; throws naming the field that is wrong. */
-export function checkChildSpec(spec: ChildSpec, autoShutdown: AutoShutdown): void {
+/**
+ * Checks one spec under the supervisor's `autoShutdown` and fills in its defaults; throws naming the
+ * field that is wrong. Unknown fields are ignored.
+ */
+export function completeSpec(spec: ChildSpec, autoShutdown: AutoShutdown, limits: Limits): CompleteSpec {
   if (typeof spec !== "object" || spec === null) {
     throw bad("child spec", spec, "an object, see child()");
   }
-  const { id } = spec;
+  const { id, start, restart = "permanent", type = "worker", significant = false, modules = [] } = spec;
   if (typeof id !== "string" || id === "") {
     throw bad("child id", id, "a non-empty string");
   }
-  if (typeof spec.start !== "function") {
-    throw bad(`start of child ${id}`, spec.start, "a function that starts the child");
+  if (typeof start !== "function") {
+    throw bad(`start of child ${id}`, start, "a function that starts the child");
   }
-  oneOf(`restart of child ${id}`, spec.restart, ["permanent", "transient", "temporary"]);
-  oneOf(`type of child ${id}`, spec.type, ["worker", "supervisor"]);
-  const { shutdown } = spec;
+  oneOf(`restart of child ${id}`, restart, ["permanent", "transient", "temporary"]);
+  oneOf(`type of child ${id}`, type, ["worker", "supervisor"]);
+  checkSignificant(id, significant, restart, autoShutdown);
+  const supervises = type === "supervisor";
+  const shutdown = spec.shutdown ?? (supervises ? "infinity" : limits.shutdownMs);
   if (
     shutdown !== "brutal_kill" &&
     shutdown !== "infinity" &&
@@ -150,32 +161,57 @@ export function checkChildSpec(spec: ChildSpec, autoShutdown: AutoShutdown): voi
   ) {
     throw bad(`shutdown of child ${id}`, shutdown, "milliseconds from 0, brutal_kill, infinity");
   }
-  if (typeof spec.significant !== "boolean") {
-    throw bad(`significant of child ${id}`, spec.significant, "true, false");
+  const startTimeoutMs =
+    spec.startTimeoutMs ?? (supervises ? Number.POSITIVE_INFINITY : limits.startTimeoutMs);
+  if (!(startTimeoutMs >= 0)) {
+    throw bad(`startTimeoutMs of child ${id}`, startTimeoutMs, "milliseconds from 0, Infinity");
   }
-  if (spec.significant && autoShutdown === "never") {
+  return { id, start, restart, type, significant, modules, shutdown, startTimeoutMs };
+}
+
+function checkSignificant(
+  id: string,
+  significant: unknown,
+  restart: Restart,
+  autoShutdown: AutoShutdown,
+): void {
+  if (typeof significant !== "boolean") {
+    throw bad(`significant of child ${id}`, significant, "true, false");
+  }
+  if (significant && autoShutdown === "never") {
     throw bad(`significant of child ${id}`, true, "false, because the supervisor's autoShutdown is never");
   }
-  if (spec.significant && spec.restart === "permanent") {
+  if (significant && restart === "permanent") {
     throw bad(`significant of child ${id}`, true, "false, because a permanent child never ends for good");
   }
 }
 
-/** Checks all specs and that no id occurs twice. */
-export function checkChildSpecs(specs: readonly ChildSpec[], autoShutdown: AutoShutdown): void {
+/** Checks and completes all specs; no id may occur twice. */
+export function completeSpecs(
+  specs: readonly ChildSpec[],
+  autoShutdown: AutoShutdown,
+  limits: Limits,
+): readonly CompleteSpec[] {
   const ids = new Set<string>();
-  for (const spec of specs) {
-    checkChildSpec(spec, autoShutdown);
+  return specs.map((each) => {
+    const spec = completeSpec(each, autoShutdown, limits);
     if (ids.has(spec.id)) {
       throw new SupercastError("config_mismatch", `child id ${JSON.stringify(spec.id)} occurs twice`);
     }
     ids.add(spec.id);
-  }
+    return spec;
+  });
 }
 
 /** The restart rule: permanent always, transient after an abnormal end, temporary never. */
 export function shouldRestart(restart: Restart, reason: ExitReason): boolean {
   return restart === "permanent" || (restart === "transient" && !isClean(reason));
+}
+
+/** Ends at shutdown that need no report (otp 29): as asked, or gone, or cleanly unless permanent. */
+export function isExpectedEnd(spec: CompleteSpec, reason: ExitReason): boolean {
+  const asked = spec.shutdown === "brutal_kill" ? "killed" : "shutdown";
+  return reason === asked || reason === "noproc" || (isClean(reason) && spec.restart !== "permanent");
 }
 
 /**

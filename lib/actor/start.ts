@@ -152,3 +152,12 @@ function startFailed(process: Process, reason: ExitReason): StartOutcome {
   }
   return { status: "failed", reason: process.exitReason ?? reason };
 }
+
+const START_STATUSES: readonly unknown[] = ["started", "ignored", "already_started", "failed"];
+
+/** User code may start children, so what it returns is checked. */
+export function isStartOutcome(value: unknown): value is StartOutcome {
+  return (
+    typeof value === "object" && value !== null && "status" in value && START_STATUSES.includes(value.status)
+  );
+}

@@ -1,6 +1,6 @@
 /** What goes in and out of the supervision machine (`supervision.ts`): children, requests, events, effects. */
 import type { ExitReason } from "../base/reason.ts";
-import type { ChildSpec, SupervisorFlags } from "./child-spec.ts";
+import type { CompleteSpec, SupervisorFlags } from "./child-spec.ts";
 import type { Pid } from "./pid.ts";
 
 /** A child's place in its supervisor; never used twice. */
@@ -12,7 +12,7 @@ export type ChildStatus = "starting" | "running" | "stopping" | "restarting" | "
 
 export interface Child {
   readonly key: ChildKey;
-  readonly spec: ChildSpec;
+  readonly spec: CompleteSpec;
   status: ChildStatus;
   pid: Pid | undefined;
   restarts: number;
@@ -25,7 +25,7 @@ export interface SupervisionFlags extends SupervisorFlags {
 }
 
 export type Request =
-  | { readonly type: "startChild"; readonly spec: ChildSpec }
+  | { readonly type: "startChild"; readonly spec: CompleteSpec }
   | { readonly type: "terminateChild"; readonly child: string }
   | { readonly type: "restartChild"; readonly id: string }
   | { readonly type: "deleteChild"; readonly id: string }
@@ -35,7 +35,7 @@ export type Request =
   | { readonly type: "getChildSpec"; readonly child: string };
 
 export type Event =
-  | { readonly type: "init"; readonly children: readonly ChildSpec[] }
+  | { readonly type: "init"; readonly children: readonly CompleteSpec[] }
   | { readonly type: "started"; readonly key: ChildKey; readonly pid: Pid }
   | { readonly type: "startIgnored"; readonly key: ChildKey }
   | {
@@ -53,9 +53,14 @@ export type Event =
 export type ReportEvent = "child_terminated" | "restarted" | "start_error" | "gave_up" | "shutdown_error";
 
 export type Effect =
-  | { readonly type: "start"; readonly key: ChildKey; readonly spec: ChildSpec }
+  | { readonly type: "start"; readonly key: ChildKey; readonly spec: CompleteSpec }
   /** Stop the child, or give up on one that is still starting; answered by `stopped`. */
-  | { readonly type: "stop"; readonly key: ChildKey; readonly spec: ChildSpec; readonly pid: Pid | undefined }
+  | {
+      readonly type: "stop";
+      readonly key: ChildKey;
+      readonly spec: CompleteSpec;
+      readonly pid: Pid | undefined;
+    }
   | { readonly type: "retry"; readonly key: ChildKey }
   | { readonly type: "reply"; readonly id: RequestId; readonly value: unknown }
   | { readonly type: "ready" }

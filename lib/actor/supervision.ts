@@ -9,14 +9,16 @@
  *
  * The state is updated in place; equal states and events give equal effects.
  */
+import { Fifo } from "../base/fifo.ts";
 import { abnormal, type ExitReason, isClean } from "../base/reason.ts";
-import { type ChildSpec, countRestart, shouldRestart } from "./child-spec.ts";
+import { type CompleteSpec, countRestart, isExpectedEnd, shouldRestart } from "./child-spec.ts";
+import { Children } from "./children.ts";
 import { isPid, type Pid } from "./pid.ts";
+import { exitSteps, type Plan, type Purpose, restartSteps, type Step } from "./supervision-plan.ts";
+import { answer, refusal } from "./supervision-queries.ts";
 import type {
   Child,
-  ChildCount,
   ChildKey,
-  ChildRow,
   Effect,
   Event,
   ReportEvent,
@@ -25,51 +27,36 @@ import type {
   SupervisionFlags,
 } from "./supervision-types.ts";
 
-type Step =
-  | { readonly do: "start"; readonly key: ChildKey }
-  | { readonly do: "stop"; readonly keys: readonly ChildKey[] };
-
-/** What a plan is for: decides what a failed start means and what follows its last step. */
-type Purpose =
-  | { readonly for: "init" }
-  | { readonly for: "restart"; readonly key: ChildKey }
-  | {
-      readonly for: "startChild" | "restartChild" | "terminateChild";
-      readonly key: ChildKey;
-      readonly id: RequestId;
-    }
-  | { readonly for: "exit"; readonly reason: ExitReason };
-
-interface Plan {
-  readonly purpose: Purpose;
-  readonly steps: Step[];
-  /** Children whose stop is under way in the present step. */
-  readonly stopping: Set<ChildKey>;
-}
+/** Served only between plans. */
+const PATIENT: ReadonlySet<Event["type"]> = new Set(["init", "exited", "retry", "request"]);
 
 export class Supervision {
   readonly flags: SupervisionFlags;
-  readonly #children = new Map<ChildKey, Child>();
-  readonly #byPid = new Map<Pid, Child>();
-  readonly #byId = new Map<string, Child>();
-  #waiting: Event[] = [];
+  readonly #children: Children;
+  /** Events that wait for the plan under way. */
+  readonly #waiting = new Fifo<Event>();
   #plan: Plan | null = null;
   #restarts: readonly number[] = [];
-  #lastKey = 0;
+  /** The supervisor has been told to exit: nothing counts any more. */
+  #done = false;
   #effects: Effect[] = [];
 
   constructor(flags: SupervisionFlags) {
     this.flags = flags;
+    this.#children = new Children(flags.dynamic);
   }
 
-  /** The children in start order. */
+  /** In start order. */
   children(): IterableIterator<Child> {
-    return this.#children.values();
+    return this.#children[Symbol.iterator]();
   }
 
   /** Takes one event; `nowMs` is monotonic. Returns the effects to perform, in order. */
   step(event: Event, nowMs: number): readonly Effect[] {
     this.#effects = [];
+    if (this.#done) {
+      return this.#effects;
+    }
     this.#take(event, nowMs);
     while (this.#plan === null && this.#waiting.length > 0) {
       const next = this.#waiting.shift();
@@ -81,26 +68,22 @@ export class Supervision {
   }
 
   #take(event: Event, nowMs: number): void {
+    if (this.#plan !== null && PATIENT.has(event.type)) {
+      this.#waiting.push(event);
+      return;
+    }
     switch (event.type) {
       case "started":
       case "startIgnored":
       case "startFailed":
         this.#startEnded(event);
-        return;
+        break;
       case "stopped":
         this.#stopEnded(event.key, event.reason);
-        return;
+        break;
       case "shutdown":
         this.#beginExit(event.reason);
-        return;
-      default:
         break;
-    }
-    if (this.#plan !== null) {
-      this.#waiting.push(event);
-      return;
-    }
-    switch (event.type) {
       case "init":
         this.#init(event.children);
         break;
@@ -157,7 +140,7 @@ export class Supervision {
         child.status = "stopping";
         this.#effects.push({ type: "stop", key, spec: child.spec, pid: child.pid });
       } else if (child !== undefined) {
-        this.#settleStopped(child);
+        this.#children.stopped(child);
       }
     }
     return plan.stopping.size > 0;
@@ -170,19 +153,20 @@ export class Supervision {
         break;
       case "restart": {
         const child = this.#children.get(purpose.key);
-        if (child !== undefined) {
+        if (child?.status === "running") {
           this.#report("restarted", child, "normal");
         }
         break;
       }
       case "startChild":
-      case "restartChild":
-        break; // replied to when the start ended
+      case "restartChild": // replied to when the start ended
+        break;
       case "terminateChild":
         this.#reply(purpose.id, { status: "ok" });
         break;
       case "exit":
-        this.#waiting = [];
+        this.#done = true;
+        this.#waiting.clear();
         this.#effects.push({ type: "exit", reason: purpose.reason });
         break;
     }
@@ -201,50 +185,37 @@ export class Supervision {
       return;
     }
     if (event.type === "started") {
-      child.pid = event.pid;
-      child.status = "running";
-      this.#byPid.set(event.pid, child);
+      this.#children.started(child, event.pid);
     } else {
-      child.status = "stopped";
-      if (this.flags.dynamic || child.spec.restart === "temporary") {
-        this.#forget(child);
-      }
+      this.#children.stopped(child);
     }
     if (purpose.for === "startChild" || purpose.for === "restartChild") {
-      this.#reply(
-        purpose.id,
-        event.type === "started" ? { status: "started", pid: event.pid } : { status: "ignored" },
-      );
+      const started = event.type === "started" ? { status: "started", pid: event.pid } : undefined;
+      this.#reply(purpose.id, started ?? { status: "ignored" });
     }
     steps.shift();
     this.#advance();
   }
 
   #startFailed(child: Child, purpose: Purpose, reason: ExitReason, owner: Pid | undefined): void {
+    const failed = { status: "failed", reason, id: child.spec.id };
     switch (purpose.for) {
-      case "init": {
-        const { id } = child.spec;
-        this.#forget(child);
+      case "init":
+        this.#children.forget(child);
         this.#report("start_error", child, reason);
-        this.#beginExit({ shutdown: { failed_to_start_child: id, reason } });
+        this.#beginExit({ shutdown: { failed_to_start_child: child.spec.id, reason } });
         return;
-      }
       case "startChild":
       case "restartChild":
+        child.status = "stopped";
         if (purpose.for === "startChild") {
-          this.#forget(child);
-        } else {
-          child.status = "stopped";
+          this.#children.forget(child);
         }
-        this.#reply(
-          purpose.id,
-          owner === undefined
-            ? { status: "failed", reason, id: child.spec.id }
-            : { status: "already_started", pid: owner },
-        );
+        this.#reply(purpose.id, owner === undefined ? failed : { status: "already_started", pid: owner });
         this.#plan = null;
         return;
       case "restart":
+        this.#putDown(purpose.key);
         child.status = "restarting";
         this.#report("start_error", child, reason);
         this.#plan = null;
@@ -253,6 +224,14 @@ export class Supervision {
       case "terminateChild":
       case "exit":
         return; // these plans start nobody
+    }
+  }
+
+  /** The retry begins at the child that failed to start; the one that had died waits like the others. */
+  #putDown(died: ChildKey): void {
+    const child = this.#children.get(died);
+    if (child?.status === "restarting") {
+      child.status = "stopped";
     }
   }
 
@@ -267,51 +246,18 @@ export class Supervision {
     if (!isExpectedEnd(child.spec, reason)) {
       this.#report("shutdown_error", child, reason);
     }
-    this.#detach(child);
-    this.#settleStopped(child);
+    this.#children.detach(child);
+    this.#children.stopped(child);
     if (plan.stopping.size === 0) {
       plan.steps.shift();
       this.#advance();
     }
   }
 
-  /** A stopped child keeps its spec, unless it is temporary or dynamic (otp 6, 18). */
-  #settleStopped(child: Child): void {
-    child.status = "stopped";
-    if (child.spec.restart === "temporary" || this.flags.dynamic) {
-      this.#forget(child);
-    }
-  }
-
-  #detach(child: Child): void {
-    if (child.pid !== undefined) {
-      this.#byPid.delete(child.pid);
-      child.pid = undefined;
-    }
-  }
-
-  #forget(child: Child): void {
-    this.#detach(child);
-    this.#children.delete(child.key);
-    if (this.#byId.get(child.spec.id) === child) {
-      this.#byId.delete(child.spec.id);
-    }
-  }
-
-  #add(spec: ChildSpec): Child {
-    this.#lastKey += 1;
-    const child: Child = { key: this.#lastKey, spec, status: "stopped", pid: undefined, restarts: 0 };
-    this.#children.set(child.key, child);
-    if (!this.flags.dynamic) {
-      this.#byId.set(spec.id, child);
-    }
-    return child;
-  }
-
   // --- start and end of the supervisor --------------------------------------------------------------
 
-  #init(specs: readonly ChildSpec[]): void {
-    const steps = specs.map((spec): Step => ({ do: "start", key: this.#add(spec).key }));
+  #init(specs: readonly CompleteSpec[]): void {
+    const steps = specs.map((spec): Step => ({ do: "start", key: this.#children.add(spec).key }));
     this.#begin({ for: "init" }, steps);
   }
 
@@ -321,11 +267,8 @@ export class Supervision {
       return;
     }
     const underWay = this.#plan?.stopping ?? new Set<ChildKey>();
-    const keys = [...this.#children.keys()].reverse();
-    const steps: Step[] = this.flags.dynamic
-      ? [{ do: "stop", keys }]
-      : keys.map((key) => ({ do: "stop", keys: [key] }));
-    this.#waiting = [];
+    const steps = exitSteps(this.#children, this.flags.dynamic);
+    this.#waiting.clear();
     if (underWay.size === 0) {
       this.#begin({ for: "exit", reason }, steps);
       return;
@@ -341,11 +284,11 @@ export class Supervision {
   // --- restarts -----------------------------------------------------------------------------------
 
   #exited(pid: Pid, reason: ExitReason, nowMs: number): void {
-    const child = this.#byPid.get(pid);
+    const child = this.#children.withPid(pid);
     if (child === undefined) {
       return; // a stranger, or a child that was stopped meanwhile
     }
-    this.#detach(child);
+    this.#children.detach(child);
     if (!isClean(reason) || child.spec.restart === "permanent") {
       this.#report("child_terminated", child, reason);
     }
@@ -353,7 +296,7 @@ export class Supervision {
       this.#restart(child, nowMs);
       return;
     }
-    this.#settleStopped(child);
+    this.#children.stopped(child);
     this.#checkAutoShutdown(child.spec);
   }
 
@@ -375,34 +318,16 @@ export class Supervision {
       return;
     }
     child.restarts += 1;
-    this.#begin({ for: "restart", key: child.key }, this.#restartSteps(child));
-  }
-
-  #restartSteps(child: Child): Step[] {
-    const { strategy } = this.flags;
-    if (strategy === "one_for_one") {
-      return [{ do: "start", key: child.key }];
-    }
-    const group = [...this.#children.values()].filter(
-      (each) => strategy === "one_for_all" || each.key >= child.key,
-    );
-    const others = group.filter((each) => each !== child);
-    const stops = others.reverse().map((each): Step => ({ do: "stop", keys: [each.key] }));
-    const starts = group
-      .filter((each) => each === child || each.spec.restart !== "temporary")
-      .map((each): Step => ({ do: "start", key: each.key }));
-    return [...stops, ...starts];
+    this.#begin({ for: "restart", key: child.key }, restartSteps(child, this.#children, this.flags.strategy));
   }
 
   /** A significant child ended by itself and is not restarted (otp 34 to 36). */
-  #checkAutoShutdown(spec: ChildSpec): void {
+  #checkAutoShutdown(spec: CompleteSpec): void {
     const { autoShutdown } = this.flags;
     if (!spec.significant || autoShutdown === "never") {
       return;
     }
-    const others = [...this.#children.values()].some(
-      (each) => each.spec.significant && each.status !== "stopped",
-    );
+    const others = [...this.#children].some((each) => each.spec.significant && each.status !== "stopped");
     if (autoShutdown === "any_significant" || !others) {
       this.#beginExit("shutdown");
     }
@@ -419,51 +344,33 @@ export class Supervision {
         this.#terminateChild(id, request.child);
         break;
       case "restartChild":
-        this.#restartChild(id, request.id);
-        break;
       case "deleteChild":
-        this.#reply(id, this.#deleteChild(request.id));
+        this.#changeStopped(id, request);
         break;
       case "whichChildren":
-        this.#reply(
-          id,
-          [...this.#children.values()].reverse().map((child) => this.#row(child)),
-        );
-        break;
-      case "whichChild": {
-        const found = this.#find(request.child);
-        this.#reply(
-          id,
-          found === undefined ? { status: "not_found" } : { status: "ok", child: this.#row(found) },
-        );
-        break;
-      }
+      case "whichChild":
       case "countChildren":
-        this.#reply(id, this.#count());
+      case "getChildSpec":
+        this.#reply(id, answer(request, this.#children));
         break;
-      case "getChildSpec": {
-        const found = this.#find(request.child);
-        this.#reply(id, found === undefined ? { status: "not_found" } : { status: "ok", spec: found.spec });
-        break;
-      }
     }
   }
 
-  #startChild(id: RequestId, spec: ChildSpec): void {
-    const existing = this.flags.dynamic ? undefined : this.#byId.get(spec.id);
+  #startChild(id: RequestId, spec: CompleteSpec): void {
+    const existing = this.flags.dynamic ? undefined : this.#children.withId(spec.id);
     if (existing !== undefined) {
       const { pid } = existing;
       this.#reply(id, pid === undefined ? { status: "already_present" } : { status: "already_started", pid });
     } else if (this.#children.size >= this.flags.maxChildren) {
       this.#reply(id, { status: "max_children" });
     } else {
-      const { key } = this.#add(spec);
+      const { key } = this.#children.add(spec);
       this.#begin({ for: "startChild", key, id }, [{ do: "start", key }]);
     }
   }
 
   #terminateChild(id: RequestId, name: string): void {
-    const found = this.#find(name);
+    const found = this.#children.find(name);
     if (found === undefined) {
       this.#reply(id, { status: this.flags.dynamic && !isPid(name) ? "simple_one_for_one" : "not_found" });
       return;
@@ -471,67 +378,17 @@ export class Supervision {
     this.#begin({ for: "terminateChild", key: found.key, id }, [{ do: "stop", keys: [found.key] }]);
   }
 
-  #restartChild(id: RequestId, name: string): void {
-    const status = this.#refusal(name);
-    const found = this.#byId.get(name);
-    if (status !== undefined || found === undefined) {
-      this.#reply(id, { status: status ?? "not_found" });
-      return;
+  #changeStopped(id: RequestId, request: Extract<Request, { type: "restartChild" | "deleteChild" }>): void {
+    const refused = refusal(request.id, this.#children, this.flags.dynamic);
+    const found = this.#children.withId(request.id);
+    if (refused !== undefined || found === undefined) {
+      this.#reply(id, { status: refused ?? "not_found" });
+    } else if (request.type === "deleteChild") {
+      this.#children.forget(found);
+      this.#reply(id, { status: "ok" });
+    } else {
+      this.#begin({ for: "restartChild", key: found.key, id }, [{ do: "start", key: found.key }]);
     }
-    this.#begin({ for: "restartChild", key: found.key, id }, [{ do: "start", key: found.key }]);
-  }
-
-  #deleteChild(name: string): { readonly status: string } {
-    const status = this.#refusal(name);
-    const found = this.#byId.get(name);
-    if (status !== undefined || found === undefined) {
-      return { status: status ?? "not_found" };
-    }
-    this.#forget(found);
-    return { status: "ok" };
-  }
-
-  /** Why a child cannot be restarted or deleted by hand: only stopped ones can (otp 47). */
-  #refusal(name: string): "simple_one_for_one" | "not_found" | "running" | "restarting" | undefined {
-    if (this.flags.dynamic) {
-      return "simple_one_for_one";
-    }
-    const found = this.#byId.get(name);
-    if (found === undefined) {
-      return "not_found";
-    }
-    if (found.status === "stopped") {
-      return undefined;
-    }
-    return found.status === "restarting" ? "restarting" : "running";
-  }
-
-  #find(name: string): Child | undefined {
-    if (this.flags.dynamic) {
-      return isPid(name) ? this.#byPid.get(name) : undefined;
-    }
-    return this.#byId.get(name);
-  }
-
-  #row(child: Child): ChildRow {
-    return {
-      id: this.flags.dynamic ? undefined : child.spec.id,
-      child: child.pid ?? (child.status === "restarting" ? "restarting" : undefined),
-      type: child.spec.type,
-      modules: child.spec.modules,
-      restarts: child.restarts,
-    };
-  }
-
-  #count(): ChildCount {
-    let active = 0;
-    let supervisors = 0;
-    for (const child of this.#children.values()) {
-      active += child.pid === undefined ? 0 : 1;
-      supervisors += child.spec.type === "supervisor" ? 1 : 0;
-    }
-    const specs = this.#children.size;
-    return { specs, active, supervisors, workers: specs - supervisors };
   }
 
   #reply(id: RequestId, value: unknown): void {
@@ -541,12 +398,4 @@ export class Supervision {
   #report(event: ReportEvent, child: Child, reason: ExitReason): void {
     this.#effects.push({ type: "report", event, child: child.spec.id, reason });
   }
-}
-
-/** Ends at shutdown that need no report (otp 29): as asked, cleanly, or killed where that was the order. */
-function isExpectedEnd(spec: ChildSpec, reason: ExitReason): boolean {
-  if (spec.shutdown === "brutal_kill") {
-    return reason === "killed";
-  }
-  return reason === "noproc" || (isClean(reason) && !(reason === "normal" && spec.restart === "permanent"));
 }
