@@ -108,6 +108,8 @@ interface HealthState {
 }
 
 const LAG_SAMPLE_MS = 100;
+/** Nodes that start together get this long to find each other before the first round. */
+const FIRST_ROUND_MS = 1_000;
 
 export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, HealthMonitorArgs> {
   static override readonly protocol = healthMonitorProtocol;
@@ -125,7 +127,8 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
     this.#args = args;
     args.services.floor.monitorNodes(this.process);
     this.#sampleLag();
-    this.castAfter(LAG_SAMPLE_MS, { type: "round", generation: this.#generation });
+    const firstInMs = Math.min(FIRST_ROUND_MS, args.kept.options.intervalMs);
+    this.castAfter(firstInMs, { type: "round", generation: this.#generation });
     return { nodes: [], roundAt: undefined, checkedAt: null };
   }
 

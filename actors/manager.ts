@@ -164,7 +164,7 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, NodeServices> 
     if (joined.length > 0 || left.length > 0) {
       const { floor, subjects, publishJson } = this.#use;
       const { live } = this.state;
-      this.log.info(`live nodes: ${live.join(", ")}`, { joined: joined.join(","), left: left.join(",") });
+      this.log.info(`live nodes: ${live.join(", ")}`);
       publishJson(subjects.clusterEvent(floor.system.node), { type: "mapChanged", live, joined, left });
     }
   }

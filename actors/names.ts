@@ -5,7 +5,7 @@ import type { MetricsProtocol } from "./metrics.ts";
 import type { NodeMonitorProtocol } from "./node-monitor.ts";
 import type { StatsProtocol } from "./stats.ts";
 
-declare module "../lib/actor/protocol.ts" {
+declare module "../lib/actor/names.ts" {
   interface Names {
     manager: ManagerProtocol;
     node_monitor: NodeMonitorProtocol;

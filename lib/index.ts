@@ -17,11 +17,12 @@ export {
   type Cast,
   type CastMessage,
   defineProtocol,
-  type Names,
   type NoFields,
   type ProtocolOf,
   type ReplyTo,
 } from "./actor/protocol.ts";
+// By a star, so that `declare module "supercast"` can extend the interface.
+export type * from "./actor/names.ts";
 export type { ActorRef, Address, CallOptions, Via } from "./actor/ref.ts";
 export type { CallResult, CastResult } from "./actor/result.ts";
 export * as sys from "./actor/sys.ts";

@@ -8,6 +8,7 @@
  * An actor that foreign clients may reach also has a protocol at run time, made from schemas by
  * `defineProtocol`; the type then follows from it (`ProtocolOf<typeof counter>`).
  */
+import type { Names } from "./names.ts";
 import type { ActorRef } from "./ref.ts";
 
 /** A message that is answered. `Fields` are its fields beside `type`. */
@@ -63,15 +64,6 @@ export type ReplyTo<P, M> = P extends Untyped
         : never
       : never
     : never;
-
-/**
- * The protocols behind well-known names. Extend it by declaration merging, and messages to
- * `{ name: "counter" }` are checked wherever they are sent from:
- *
- *     declare module "supercast" { interface Names { counter: CounterProtocol } }
- */
-// biome-ignore lint/suspicious/noEmptyInterface: its members come by declaration merging.
-export interface Names {}
 
 /** The protocol of whatever `Target` addresses. */
 export type ProtocolAt<Target> =

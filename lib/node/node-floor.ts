@@ -283,7 +283,9 @@ export class NodeFloor implements Remote, PeerHost {
         break;
       case "down":
         publishEvent("supercast:node:down", () => ({ ...about, reason: effect.reason }));
-        this.system.log.warn(`node ${node} is down: ${effect.reason}`, { incarnation });
+        this.system.log[effect.reason === "left" ? "info" : "warn"](`node ${node} is down: ${effect.reason}`, {
+          incarnation,
+        });
         this.#peerDown(node, incarnation, effect.reason);
         this.#emit({ type: "nodeDown", node, incarnation, reason: effect.reason });
         break;

@@ -6,10 +6,9 @@ import { systemRandom } from "../base/system-random.ts";
 import type { NodeSettings } from "../config/options.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createLogger } from "../telemetry/logger.ts";
-import { MemoryHub } from "../transport/memory.ts";
 import { connectNats } from "../transport/nats.ts";
-import { findNatsServer, startNatsServer } from "../transport/nats-server.ts";
 import type { Transport, TransportEvent } from "../transport/transport.ts";
+import { leaseEmbedded } from "./embedded.ts";
 
 /** What may be given to `startNode` beside its options: for tests, simulations and own loggers. */
 export interface NodePorts {
@@ -43,7 +42,7 @@ export function basePorts(ports: NodePorts): BasePorts {
 
 /**
  * Connects to the servers of the options; without any, starts a nats-server for this node if one is
- * found, else stays in this process. Waits for a server that is not there yet, and says so.
+ * found (one for all such nodes of this process), else stays in this process. Waits for a server that is not there yet, and says so.
  */
 export async function openTransport(
   settings: NodeSettings,
@@ -58,18 +57,18 @@ export async function openTransport(
     const list = typeof servers === "string" ? servers.split(",") : servers;
     return { transport: await dial(settings, list, base), servers: list };
   }
-  const search = findNatsServer();
-  if (!search.found) {
-    base.log.warn(`no servers given, and ${search.why}: this node runs alone, in this process only`);
-    return { transport: new MemoryHub(base).connect(settings.name), servers: [] };
-  }
-  const server = await startNatsServer({ binary: search.path, jetstream: true });
-  base.log.info(`no servers given: started a nats-server at ${server.url}`);
+  const lease = await leaseEmbedded(base);
+  const { embedded, release } = lease;
   try {
-    const transport = await dial(settings, [server.url], base);
-    return { transport, servers: [server.url], close: () => server.stop() };
+    if (embedded.kind === "hub") {
+      base.log.warn(`no servers given, and ${embedded.why}: nodes of this process see each other, nobody else does`);
+      return { transport: embedded.hub.connect(settings.name), servers: [], close: release };
+    }
+    base.log.info(`no servers given: ${lease.first ? "started a" : "using this process's"} nats-server at ${embedded.url}`);
+    const transport = await dial(settings, [embedded.url], base);
+    return { transport, servers: [embedded.url], close: release };
   } catch (error) {
-    await server.stop();
+    await release();
     throw error;
   }
 }
