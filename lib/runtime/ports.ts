@@ -86,6 +86,8 @@ function dial(settings: NodeSettings, servers: readonly string[], { clock, rando
       creds,
       tls,
       name: `supercast ${cluster}/${name}`,
+      // A node's own replies, apart from everybody's _INBOX, so that permissions can keep others out.
+      inboxPrefix: `_INBOX_${settings.subjectPrefix}.${cluster}.${name}`,
       waitOnFirstConnect: true,
       onEvent: (event) => logFirstConnection(log, event),
     },
