@@ -14,12 +14,6 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
-/** What a reference needs of the system that made it. */
-export interface Messenger {
-  callPid(pid: Pid, message: { readonly type: string }, options: CallOptions | undefined): Promise<unknown>;
-  castPid(pid: Pid, message: { readonly type: string }): void;
-}
-
 /** Carries a protocol in a type; no value has it. */
 export declare const PROTOCOL: unique symbol;
 
@@ -52,7 +46,13 @@ export interface ViaAddress {
   readonly name: string;
 }
 
-export type Address = Pid | ActorRef<never> | NamedAddress | ViaAddress;
+/** A reference whatever its protocol. */
+export interface AnyRef {
+  readonly [PROTOCOL]?: unknown;
+  readonly pid: Pid;
+}
+
+export type Address = Pid | AnyRef | NamedAddress | ViaAddress;
 
 /** For messages to people: how an address reads. */
 export function formatAddress(
