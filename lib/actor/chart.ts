@@ -95,7 +95,7 @@ export class Chart {
     return this.#actor.getSnapshot();
   }
 
-  /** Data from which an equal chart can begin. Delayed transitions under way are not part of it. */
+  /** Data from which an equal chart can begin; delayed transitions that wait are not part of it. */
   persisted(): Snapshot<unknown> {
     return this.#actor.getPersistedSnapshot();
   }

@@ -59,7 +59,8 @@ interface MachineCalls<M extends AnyStateMachine> {
   ask: Call<{ readonly event: EventFrom<M> }, MachineView<M>>;
   /** Answers when the chart reaches its final state. */
   output: Call<NoFields, OutputFrom<M>>;
-  /** Data to start an equal chart from: `{ snapshot }` as args. Delays under way begin anew there. */
+  /** Data to start an equal chart from: `{ snapshot }` as args. Delays are not part of it: a state that is
+   * restored waits for events only, until it is entered anew (so it is in xstate). */
   persisted: Call<NoFields, Snapshot<unknown>>;
 }
 

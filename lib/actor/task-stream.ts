@@ -52,8 +52,6 @@ export interface StreamSource<Item, T> {
   readonly timeoutMs: number;
   /** Starts the task of one item; what it rejects with ends the stream. */
   readonly launch: (item: Item) => Promise<Task<T>>;
-  /** Throws when the stream's owner has ended. */
-  readonly mustLive: () => void;
 }
 
 /** However the stream ends, by its source, its consumer or an error, tasks that still run are killed. */
@@ -67,7 +65,6 @@ export async function* streamTasks<Item, T>(
   let exhausted = false;
   try {
     for (;;) {
-      source.mustLive();
       if (!exhausted && window.size < maxConcurrency) {
         next ??= Promise.resolve(items.next()).then((item) => ({ item }));
       }

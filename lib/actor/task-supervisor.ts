@@ -125,7 +125,6 @@ export class Tasks {
       options,
       timeoutMs: options.timeoutMs ?? this.#system.limits.callTimeoutMs,
       launch: (item) => this.#launch((context) => run(item, context), options, link),
-      mustLive: () => mustLive(this.#owner),
     });
   }
 

@@ -130,10 +130,8 @@ export class Task<T> implements Watcher {
       return { status: "failed", reason: "noproc" };
     }
     const run: TaskFunction<void> = async (context) => {
-      const value = await this.#run(context);
-      if (context.process.alive) {
-        this.#settle({ status: "ok", value });
-      }
+      // Of a task that was killed the DOWN has come first, and what it still returns does not count.
+      this.#settle({ status: "ok", value: await this.#run(context) });
     };
     const args = { run, callers: callersOf(owner) };
     const outcome = this.#system.start(TaskActor, args, { parent, link: true });
@@ -215,7 +213,7 @@ export class Task<T> implements Watcher {
   }
 
   #settle(outcome: TaskOutcome<T>): void {
-    if (this.#outcome === undefined && !this.#givenUp) {
+    if (this.#outcome === undefined) {
       this.#outcome = outcome;
       for (const wake of this.#waiters) {
         wake();

@@ -3,7 +3,7 @@ import { assign, fromCallback, fromPromise, setup } from "xstate";
 import type { LocalRef } from "../../lib/actor/local-ref.ts";
 import { type MachineProtocol, machineActor } from "../../lib/actor/machine.ts";
 import type { Process } from "../../lib/actor/process.ts";
-import { getStatus, resume, suspend } from "../../lib/actor/sys.ts";
+import { getState, getStatus, resume, suspend } from "../../lib/actor/sys.ts";
 import { formatReason } from "../../lib/base/reason.ts";
 import { Rig } from "./rig.ts";
 
@@ -132,6 +132,24 @@ describe("the child actors of a chart", () => {
     await rig.clock.settle();
     expect(formatReason(host.exitReason ?? "normal")).to.equal("RangeError: child");
     expect(sources[0]?.disposed).to.equal(true);
+  });
+
+  it("children are part of a persisted snapshot, which may be used again and again", async () => {
+    const parentTypes: { context?: { worker: unknown }; events?: { type: "NONE" } } = {};
+    const parent = setup({ types: parentTypes, actors: { jobMachine } }).createMachine({
+      id: "parent",
+      context: ({ spawn }) => ({ worker: spawn("jobMachine", { id: "worker" }) }),
+    });
+    const { ref } = await rig.start(machineActor(parent), undefined);
+    const snapshot = await ref.call({ type: "persisted" });
+    const before = JSON.stringify(snapshot);
+    for (const _start of ["first", "second"]) {
+      const { process } = await rig.start(machineActor(parent), { snapshot });
+      expect(await getState(process)).to.have.nested.property("children.worker");
+      process.finish("killed");
+    }
+    expect(JSON.stringify(snapshot)).to.equal(before);
+    expect(snapshot).to.not.have.nested.property("context.worker.send");
   });
 
   for (const [how, end] of [
