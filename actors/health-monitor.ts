@@ -10,7 +10,12 @@ import { z } from "zod";
 import { Actor } from "../lib/actor/actor.ts";
 import type { From } from "../lib/actor/from.ts";
 import type { Info } from "../lib/actor/info.ts";
-import { type CallMessage, type CastMessage, defineProtocol, type ProtocolOf } from "../lib/actor/protocol.ts";
+import {
+  type CallMessage,
+  type CastMessage,
+  defineProtocol,
+  type ProtocolOf,
+} from "../lib/actor/protocol.ts";
 import type { CallResult } from "../lib/actor/result.ts";
 import { isoTime } from "../lib/base/clock.ts";
 import { messageOf, SupercastError } from "../lib/base/errors.ts";
@@ -64,10 +69,18 @@ const clusterHealthSchema = z.object({
   roundAgeMs: nullableNumber,
   nodes: z.array(nodeHealthSchema).readonly(),
 });
-const thresholdsSchema = z.object({ latencyMs: z.number(), eventLoopLagMs: z.number(), errorRate: z.number() });
+const thresholdsSchema = z.object({
+  latencyMs: z.number(),
+  eventLoopLagMs: z.number(),
+  errorRate: z.number(),
+});
 
 export const healthMonitorProtocol = defineProtocol({
-  clusterHealth: { call: noFields, reply: clusterHealthSchema, help: "the last round: the cluster's status and each node's" },
+  clusterHealth: {
+    call: noFields,
+    reply: clusterHealthSchema,
+    help: "the last round: the cluster's status and each node's",
+  },
   nodeHealth: {
     call: z.strictObject({ node: nodeName }),
     reply: nodeHealthSchema,
@@ -132,7 +145,10 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
     return { nodes: [], roundAt: undefined, checkedAt: null };
   }
 
-  override handleCall(message: CallMessage<HealthMonitorProtocol>, from: From<HealthMonitorProtocol>): CallResult {
+  override handleCall(
+    message: CallMessage<HealthMonitorProtocol>,
+    from: From<HealthMonitorProtocol>,
+  ): CallResult {
     switch (message.type) {
       case "clusterHealth":
         return this.reply(message, this.#clusterHealth());
@@ -164,7 +180,9 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
       const error = `node down: ${info.reason}`;
       this.#update(this.#assess({ node: info.node, rttMs: undefined, report: undefined, error }));
     } else if (info.type === "nodeUp") {
-      this.#runRound().catch((error: unknown) => this.log.error(`a health round failed: ${messageOf(error)}`));
+      this.#runRound().catch((error: unknown) =>
+        this.log.error(`a health round failed: ${messageOf(error)}`),
+      );
     }
   }
 
@@ -195,10 +213,16 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
 
   async #measureAll(): Promise<ClusterHealth> {
     const { healthTimeoutMs } = this.process.system.limits;
-    const { wanted, node: self } = await this.call({ name: "manager" }, { type: "status" }, { timeoutMs: healthTimeoutMs });
+    const { wanted, node: self } = await this.call(
+      { name: "manager" },
+      { type: "status" },
+      { timeoutMs: healthTimeoutMs },
+    );
     this.#countRates();
     const measured = await Promise.all(
-      wanted.map((node) => (node === self ? Promise.resolve(this.#measureSelf(self)) : this.#measure(node, healthTimeoutMs))),
+      wanted.map((node) =>
+        node === self ? Promise.resolve(this.#measureSelf(self)) : this.#measure(node, healthTimeoutMs),
+      ),
     );
     this.#worstLagMs = 0;
     const { clock } = this.process.system;
@@ -245,7 +269,10 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
     };
     const calls = counted.calls - this.#counted.calls;
     const errors = Math.min(calls, counted.errors - this.#counted.errors);
-    this.#rates = { errorRate: calls > 0 ? errors / calls : 0, crashes: counted.crashes - this.#counted.crashes };
+    this.#rates = {
+      errorRate: calls > 0 ? errors / calls : 0,
+      crashes: counted.crashes - this.#counted.crashes,
+    };
     this.#counted = counted;
   }
 
@@ -279,7 +306,10 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
 
   #nodeHealth(node: string): NodeHealth {
     const found = this.state.nodes.find((each) => each.node === node);
-    return found ?? this.#assess({ node, rttMs: undefined, report: undefined, error: "not measured: it is not declared" });
+    return (
+      found ??
+      this.#assess({ node, rttMs: undefined, report: undefined, error: "not measured: it is not declared" })
+    );
   }
 
   // --- alerts -----------------------------------------------------------------------------------
@@ -309,7 +339,9 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
     const { services } = this.#use;
     const at = isoTime(this.process.system.clock.wallNow());
     const alert = { state, node, at, ...breach };
-    this.log[state === "raised" ? "warn" : "info"](`health alert ${state}: ${breach.message}`, { about: node });
+    this.log[state === "raised" ? "warn" : "info"](`health alert ${state}: ${breach.message}`, {
+      about: node,
+    });
     services.publishJson(services.subjects.healthAlert(this.process.system.node), alert);
     publishEvent("supercast:health:alert", () => alert);
   }
@@ -328,7 +360,10 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
       this.#generation += 1;
       this.castAfter(intervalMs, { type: "round", generation: this.#generation });
     }
-    this.log.info("health options changed", { ...kept.options.thresholds, intervalMs: kept.options.intervalMs });
+    this.log.info("health options changed", {
+      ...kept.options.thresholds,
+      intervalMs: kept.options.intervalMs,
+    });
     return kept.options;
   }
 }

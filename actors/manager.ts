@@ -8,14 +8,30 @@ import { z } from "zod";
 import { Actor } from "../lib/actor/actor.ts";
 import type { From } from "../lib/actor/from.ts";
 import type { Info } from "../lib/actor/info.ts";
-import { type CallMessage, type CastMessage, defineProtocol, type ProtocolOf } from "../lib/actor/protocol.ts";
+import {
+  type CallMessage,
+  type CastMessage,
+  defineProtocol,
+  type ProtocolOf,
+} from "../lib/actor/protocol.ts";
 import type { CallResult } from "../lib/actor/result.ts";
 import { messageOf, SupercastError } from "../lib/base/errors.ts";
-import { liveNodes, type Membership, type MembershipEvent, newMembership, stepMembership, wantedNodes } from "../lib/cluster/membership.ts";
+import {
+  liveNodes,
+  type Membership,
+  type MembershipEvent,
+  newMembership,
+  stepMembership,
+  wantedNodes,
+} from "../lib/cluster/membership.ts";
 import { type Placement, placePartitions } from "../lib/cluster/placement.ts";
 import { type NodeServices, nodeName, noFields, REPLICATION_MODES } from "./services.ts";
 
-const placement = z.object({ partition: z.int(), primary: z.string(), replicas: z.array(z.string()).readonly() });
+const placement = z.object({
+  partition: z.int(),
+  primary: z.string(),
+  replicas: z.array(z.string()).readonly(),
+});
 
 export const managerProtocol = defineProtocol({
   liveNodes: {
@@ -38,8 +54,16 @@ export const managerProtocol = defineProtocol({
     reply: z.object({ primary: z.string(), replicas: z.array(z.string()).readonly() }),
     help: "the primary and the replicas of a partition",
   },
-  partitionMap: { call: noFields, reply: z.array(placement).readonly(), help: "the placement of all partitions" },
-  replicationMode: { call: noFields, reply: z.enum(REPLICATION_MODES), help: "the cluster's replication mode" },
+  partitionMap: {
+    call: noFields,
+    reply: z.array(placement).readonly(),
+    help: "the placement of all partitions",
+  },
+  replicationMode: {
+    call: noFields,
+    reply: z.enum(REPLICATION_MODES),
+    help: "the cluster's replication mode",
+  },
   status: {
     call: noFields,
     reply: z.object({
@@ -96,7 +120,10 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, NodeServices> 
         const found = map[message.partition];
         if (found === undefined) {
           from.fail(
-            new SupercastError("invalid_message", `partition ${message.partition}; allowed: 0 to ${map.length - 1}`),
+            new SupercastError(
+              "invalid_message",
+              `partition ${message.partition}; allowed: 0 to ${map.length - 1}`,
+            ),
           );
           return this.noReply();
         }
@@ -107,7 +134,9 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, NodeServices> 
         return this.noReply();
       case "nodeDown":
         if (message.node === membership.self) {
-          from.fail(new SupercastError("invalid_message", `node: ${message.node} is this node; stop it instead`));
+          from.fail(
+            new SupercastError("invalid_message", `node: ${message.node} is this node; stop it instead`),
+          );
           return this.noReply();
         }
         this.#step({ type: "removed", node: message.node });
@@ -139,7 +168,10 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, NodeServices> 
   }
 
   /** Asks the node's own manager before believing that it runs us. */
-  #verify(message: Extract<CallMessage<ManagerProtocol>, { type: "nodeUp" }>, from: From<ManagerProtocol>): void {
+  #verify(
+    message: Extract<CallMessage<ManagerProtocol>, { type: "nodeUp" }>,
+    from: From<ManagerProtocol>,
+  ): void {
     const { node } = message;
     if (node === this.state.membership.self) {
       from.reply(message, true);
@@ -151,7 +183,12 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, NodeServices> 
         from.reply(message, true);
       },
       (error: unknown) => {
-        from.fail(new SupercastError("nodedown", `node ${node} does not answer as a node of this cluster: ${messageOf(error)}`));
+        from.fail(
+          new SupercastError(
+            "nodedown",
+            `node ${node} does not answer as a node of this cluster: ${messageOf(error)}`,
+          ),
+        );
       },
     );
   }
@@ -187,7 +224,10 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, NodeServices> 
       incarnation: system.incarnation,
       wanted: wantedNodes(this.state.membership),
       live,
-      nodes: [{ node: system.node, incarnation: system.incarnation, status: "up" }, ...this.#use.floor.liveNodes()],
+      nodes: [
+        { node: system.node, incarnation: system.incarnation, status: "up" },
+        ...this.#use.floor.liveNodes(),
+      ],
     };
   }
 }

@@ -20,7 +20,11 @@ export const metricsProtocol = defineProtocol({
     help: "all counters of a namespace",
   },
   namespaces: { call: noFields, reply: z.array(z.string()), help: "the namespaces that have counters" },
-  reset: { call: z.strictObject({ namespace: key }), reply: z.literal(true), help: "sets a namespace's counters to zero" },
+  reset: {
+    call: z.strictObject({ namespace: key }),
+    reply: z.literal(true),
+    help: "sets a namespace's counters to zero",
+  },
   pushLatency: {
     call: z.strictObject({ key, valueUs: z.number().min(0) }),
     reply: z.literal(true),

@@ -8,7 +8,12 @@
 import { z } from "zod";
 import { Actor } from "../lib/actor/actor.ts";
 import type { From } from "../lib/actor/from.ts";
-import { type CallMessage, type CastMessage, defineProtocol, type ProtocolOf } from "../lib/actor/protocol.ts";
+import {
+  type CallMessage,
+  type CastMessage,
+  defineProtocol,
+  type ProtocolOf,
+} from "../lib/actor/protocol.ts";
 import type { Awaitable, CallResult } from "../lib/actor/result.ts";
 import { messageOf, SupercastError } from "../lib/base/errors.ts";
 import { nameProblem } from "../lib/base/names.ts";
@@ -46,10 +51,13 @@ const reconfigureFields = z
     refreshMs: z.int().min(100).optional(),
     all: z.literal(true).optional(),
   })
-  .refine((fields) => [fields.nodes, fields.discover, fields.all].filter((each) => each !== undefined).length === 1, {
-    message: "give exactly one of nodes, discover, all",
-    path: ["nodes"],
-  })
+  .refine(
+    (fields) => [fields.nodes, fields.discover, fields.all].filter((each) => each !== undefined).length === 1,
+    {
+      message: "give exactly one of nodes, discover, all",
+      path: ["nodes"],
+    },
+  )
   .refine((fields) => fields.refreshMs === undefined || fields.discover !== undefined, {
     message: "refreshMs goes with discover only",
     path: ["refreshMs"],
@@ -76,7 +84,11 @@ export const nodeMonitorProtocol = defineProtocol({
     }),
     help: "the present source, the set it gave, and how its last discovery went",
   },
-  refresh: { cast: z.strictObject({ generation: z.int() }), help: "time for the next discovery", from: "node" },
+  refresh: {
+    cast: z.strictObject({ generation: z.int() }),
+    help: "time for the next discovery",
+    from: "node",
+  },
 });
 
 export type NodeMonitorProtocol = ProtocolOf<typeof nodeMonitorProtocol>;
@@ -136,11 +148,20 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
     this.#generation += 1;
     const { nodes, discover, refreshMs } = message;
     if (discover === undefined) {
-      this.#swap(message, from, nodes === undefined ? { kind: "all" } : { kind: "nodes", nodes }, nodes ?? "all");
+      this.#swap(
+        message,
+        from,
+        nodes === undefined ? { kind: "all" } : { kind: "nodes", nodes },
+        nodes ?? "all",
+      );
       return;
     }
     const { limits } = this.process.system;
-    const source: NodeSource = { kind: "discover", discover, refreshMs: refreshMs ?? limits.discoveryRefreshMs };
+    const source: NodeSource = {
+      kind: "discover",
+      discover,
+      refreshMs: refreshMs ?? limits.discoveryRefreshMs,
+    };
     const generation = this.#generation;
     this.#discover(discover).then(
       (found) => {
@@ -152,7 +173,9 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
         this.#scheduleRefresh(source.refreshMs);
       },
       (error: unknown) => {
-        from.fail(new SupercastError("invalid_message", `discover: ${messageOf(error)}; the source stays as it was`));
+        from.fail(
+          new SupercastError("invalid_message", `discover: ${messageOf(error)}; the source stays as it was`),
+        );
         if (generation === this.#generation) {
           this.#resume();
         }
@@ -169,7 +192,11 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
   }
 
   #swap(message: Reconfigure, from: From<NodeMonitorProtocol>, source: NodeSource, declared: Declared): void {
-    const difference = this.#declare({ source, declared, lastRefresh: source.kind === "discover" ? "ok" : "none" });
+    const difference = this.#declare({
+      source,
+      declared,
+      lastRefresh: source.kind === "discover" ? "ok" : "none",
+    });
     from.reply(message, { source, declared, ...difference });
   }
 
@@ -246,7 +273,11 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
   }
 
   #announce({ source, declared }: NodeMonitorState, added: string[], removed: string[]): void {
-    this.log.info("declared nodes changed", { source: source.kind, added: added.join(","), removed: removed.join(",") });
+    this.log.info("declared nodes changed", {
+      source: source.kind,
+      added: added.join(","),
+      removed: removed.join(","),
+    });
     const services = this.#args?.services;
     services?.publishJson(services.subjects.clusterEvent(services.floor.system.node), {
       type: "declaredChanged",

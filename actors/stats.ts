@@ -15,7 +15,11 @@ import type { LatencySummary } from "../lib/telemetry/metrics.ts";
 import { type NodeServices, nodeName, noFields, REPLICATION_MODES } from "./services.ts";
 
 const treeSchema: z.ZodType<readonly TreeNode[]> = z.custom<readonly TreeNode[]>();
-const partitionSchema = z.object({ partition: z.int(), primary: z.string(), replicas: z.array(z.string()).readonly() });
+const partitionSchema = z.object({
+  partition: z.int(),
+  primary: z.string(),
+  replicas: z.array(z.string()).readonly(),
+});
 const latencySchema: z.ZodType<LatencySummary> = z.object({
   count: z.number(),
   meanUs: z.number(),
@@ -37,16 +41,32 @@ export const statsProtocol = defineProtocol({
     }),
     help: "live nodes, number of partitions, replication factor and mode",
   },
-  partitions: { call: noFields, reply: z.array(partitionSchema).readonly(), help: "primary and replicas of each partition" },
-  primaryPartitions: { call: noFields, reply: z.array(z.int()), help: "partitions whose primary is this node" },
-  replicaPartitions: { call: noFields, reply: z.array(z.int()), help: "partitions of which this node is a replica" },
+  partitions: {
+    call: noFields,
+    reply: z.array(partitionSchema).readonly(),
+    help: "primary and replicas of each partition",
+  },
+  primaryPartitions: {
+    call: noFields,
+    reply: z.array(z.int()),
+    help: "partitions whose primary is this node",
+  },
+  replicaPartitions: {
+    call: noFields,
+    reply: z.array(z.int()),
+    help: "partitions of which this node is a replica",
+  },
   nodePartitions: {
     call: z.strictObject({ node: nodeName }),
     reply: z.object({ primary: z.array(z.int()), replica: z.array(z.int()) }),
     help: "the partitions of a node, by role",
   },
   record: {
-    call: z.strictObject({ key: z.string().min(1).max(128), latencyUs: z.number().min(0), error: z.boolean().optional() }),
+    call: z.strictObject({
+      key: z.string().min(1).max(128),
+      latencyUs: z.number().min(0),
+      error: z.boolean().optional(),
+    }),
     reply: z.literal(true),
     help: "records one operation under a key: its latency, and whether it failed",
   },
@@ -75,7 +95,11 @@ export const statsProtocol = defineProtocol({
     }),
     help: "this node's inside: processes, crashes, dead letters by reason, traffic with other nodes",
   },
-  tree: { call: noFields, reply: treeSchema, help: "the supervision tree with pids, restarts and mailbox lengths" },
+  tree: {
+    call: noFields,
+    reply: treeSchema,
+    help: "the supervision tree with pids, restarts and mailbox lengths",
+  },
 });
 
 export type StatsProtocol = ProtocolOf<typeof statsProtocol>;
@@ -102,9 +126,15 @@ export class Stats extends Actor<StatsProtocol, StatsState, NodeServices> {
       case "partitions":
         return this.#answerLater(from, this.#map());
       case "primaryPartitions":
-        return this.#answerLater(from, this.#partitionsOf(this.process.system.node).then((held) => held.primary));
+        return this.#answerLater(
+          from,
+          this.#partitionsOf(this.process.system.node).then((held) => held.primary),
+        );
       case "replicaPartitions":
-        return this.#answerLater(from, this.#partitionsOf(this.process.system.node).then((held) => held.replica));
+        return this.#answerLater(
+          from,
+          this.#partitionsOf(this.process.system.node).then((held) => held.replica),
+        );
       case "nodePartitions":
         return this.#answerLater(from, this.#partitionsOf(message.node));
       case "record":
@@ -131,7 +161,8 @@ export class Stats extends Actor<StatsProtocol, StatsState, NodeServices> {
   #answerLater(from: From<StatsProtocol>, answer: Promise<unknown>): CallResult {
     answer.then(
       (value) => from.settle(value),
-      (error: unknown) => from.fail(error instanceof SupercastError ? error : new SupercastError("internal", messageOf(error))),
+      (error: unknown) =>
+        from.fail(error instanceof SupercastError ? error : new SupercastError("internal", messageOf(error))),
     );
     return this.noReply();
   }

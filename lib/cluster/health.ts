@@ -59,18 +59,48 @@ export interface NodeHealth {
 }
 
 /** Judges one node. */
-export function assessNode(measured: Measurement, thresholds: HealthThresholds, intervalMs: number): NodeHealth {
+export function assessNode(
+  measured: Measurement,
+  thresholds: HealthThresholds,
+  intervalMs: number,
+): NodeHealth {
   const { node, rttMs, report, error } = measured;
   if (report === undefined || rttMs === undefined) {
     const message = `${node} cannot be reached: ${error ?? "no answer"}`;
-    const breach: Breach = { check: "connectivity", severity: "unknown", value: null, threshold: null, message };
-    return { node, status: "unknown", rttMs: null, eventLoopLagMs: null, errorRate: null, crashes: null, breaches: [breach] };
+    const breach: Breach = {
+      check: "connectivity",
+      severity: "unknown",
+      value: null,
+      threshold: null,
+      message,
+    };
+    return {
+      node,
+      status: "unknown",
+      rttMs: null,
+      eventLoopLagMs: null,
+      errorRate: null,
+      crashes: null,
+      breaches: [breach],
+    };
   }
   const breaches = [
     over("latency", `round trip to ${node}`, "ms", rttMs, thresholds.latencyMs),
-    over("eventLoopLag", `event loop of ${node} late by`, "ms", report.eventLoopLagMs, thresholds.eventLoopLagMs),
+    over(
+      "eventLoopLag",
+      `event loop of ${node} late by`,
+      "ms",
+      report.eventLoopLagMs,
+      thresholds.eventLoopLagMs,
+    ),
     over("errorRate", `share of failed calls at ${node}`, "", report.errorRate, thresholds.errorRate),
-    over("progress", `last health round of ${node} is old:`, "ms", report.roundAgeMs ?? 0, STALE_ROUNDS * intervalMs),
+    over(
+      "progress",
+      `last health round of ${node} is old:`,
+      "ms",
+      report.roundAgeMs ?? 0,
+      STALE_ROUNDS * intervalMs,
+    ),
   ].filter((breach) => breach !== undefined);
   return {
     node,
@@ -102,12 +132,24 @@ export function assessCluster(
   return nodes.every((each) => each.status === "healthy") ? "healthy" : "degraded";
 }
 
-function over(check: HealthCheck, what: string, unit: string, value: number, threshold: number): Breach | undefined {
+function over(
+  check: HealthCheck,
+  what: string,
+  unit: string,
+  value: number,
+  threshold: number,
+): Breach | undefined {
   if (value <= threshold) {
     return undefined;
   }
   const severity = value > CRITICAL_FACTOR * threshold || check === "progress" ? "critical" : "degraded";
-  return { check, severity, value: round(value), threshold, message: `${what} ${round(value)} ${unit}`.trim() };
+  return {
+    check,
+    severity,
+    value: round(value),
+    threshold,
+    message: `${what} ${round(value)} ${unit}`.trim(),
+  };
 }
 
 function worst(severities: readonly HealthStatus[]): HealthStatus {

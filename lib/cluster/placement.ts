@@ -20,7 +20,9 @@ export function placePartition(
   const sorted = [...new Set(nodes)].sort();
   const rotated = sorted.map((_, index) => sorted[(partition + index) % sorted.length] ?? "");
   const [primary, ...rest] = rotated;
-  return primary === undefined ? undefined : { partition, primary, replicas: rest.slice(0, replicationFactor - 1) };
+  return primary === undefined
+    ? undefined
+    : { partition, primary, replicas: rest.slice(0, replicationFactor - 1) };
 }
 
 /** The whole map, in order of partitions. */

@@ -32,15 +32,27 @@ const nodeMonitorSchema = z
     all: z.literal(true).optional().describe("every node that is up"),
     refreshMs: z.int().min(100).optional().describe("milliseconds between two discoveries"),
   })
-  .refine((given) => [given.nodes, given.discover, given.all].filter((each) => each !== undefined).length === 1, {
-    message: "give exactly one of nodes, discover, all",
-  });
+  .refine(
+    (given) => [given.nodes, given.discover, given.all].filter((each) => each !== undefined).length === 1,
+    {
+      message: "give exactly one of nodes, discover, all",
+    },
+  );
 
 const healthSchema = z.strictObject({
   intervalMs: z.int().min(100).optional().describe("milliseconds between two health rounds"),
   latencyMs: z.number().positive().optional().describe("round trip above which a node is degraded"),
-  eventLoopLagMs: z.number().positive().optional().describe("lateness of timers above which a node is degraded"),
-  errorRate: z.number().min(0).max(1).optional().describe("share of failed calls above which a node is degraded"),
+  eventLoopLagMs: z
+    .number()
+    .positive()
+    .optional()
+    .describe("lateness of timers above which a node is degraded"),
+  errorRate: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("share of failed calls above which a node is degraded"),
 });
 
 const tlsSchema = z.strictObject({
@@ -58,17 +70,32 @@ export const optionsSchema = z.strictObject({
     .describe("NATS servers; without, a nats-server is started if one is found"),
   peers: nodeList.optional().describe("the nodes of the cluster, this one included"),
   subjectPrefix: z.string().default("supercast").describe("what all subjects begin with"),
-  nodeMonitor: nodeMonitorSchema.optional().describe("where NodeMonitor gets its nodes; default: peers, else all"),
+  nodeMonitor: nodeMonitorSchema
+    .optional()
+    .describe("where NodeMonitor gets its nodes; default: peers, else all"),
   discoveries: z.record(z.string(), discoverFunction).optional().describe("discovery functions by name"),
   health: healthSchema.default({}).describe("HealthMonitor's interval and thresholds"),
   partitions: z.int().min(1).max(64).default(8).describe("number of partitions; the same on every node"),
-  replicationFactor: z.int().min(1).max(7).default(3).describe("copies of each partition; the same on every node"),
+  replicationFactor: z
+    .int()
+    .min(1)
+    .max(7)
+    .default(3)
+    .describe("copies of each partition; the same on every node"),
   replicationMode: z
     .enum(["async", "sync", "strong", "3pc"])
     .default("async")
     .describe("when a write is answered; the same on every node"),
-  restartIntensity: z.int().min(0).default(DEFAULT_LIMITS.restartIntensity).describe("restarts of actors allowed"),
-  restartPeriodMs: z.number().positive().default(DEFAULT_LIMITS.restartPeriodMs).describe("... within this time"),
+  restartIntensity: z
+    .int()
+    .min(0)
+    .default(DEFAULT_LIMITS.restartIntensity)
+    .describe("restarts of actors allowed"),
+  restartPeriodMs: z
+    .number()
+    .positive()
+    .default(DEFAULT_LIMITS.restartPeriodMs)
+    .describe("... within this time"),
   limits: z.record(z.string(), z.number()).default({}).describe("overrides of single limits"),
   localCodec: z
     .boolean()
@@ -101,22 +128,35 @@ export function checkOptions(options: unknown, sources: OptionSources = new Map(
   return { ...result.data, checkedLimits: checkLimits(result.data.limits) };
 }
 
+/** Never repeated in an error: it goes to logs. */
+const SECRETS: ReadonlySet<string> = new Set(["password", "token", "nkey"]);
+
 function formatIssue(issue: z.core.$ZodIssue, options: unknown, sources: OptionSources): string {
+  const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
-    const where = issue.path.length === 0 ? "" : `${issue.path.join(".")}.`;
-    return issue.keys.map((key) => `${where}${key} is not an option; allowed: ${allowedKeys(issue.path)}`).join("\n");
+    const named = issue.keys.map((key) => [...path, key].join("."));
+    return named
+      .map((key) => `${key}${from(key, sources)} is not an option; allowed: ${allowedKeys(path)}`)
+      .join("\n");
   }
-  const key = issue.path.join(".");
-  const source = sources.get(String(issue.path[0] ?? ""));
+  const key = path.join(".");
   const value = issue.path.reduce<unknown>(
     (inner, step) => (typeof inner === "object" && inner !== null ? Reflect.get(inner, step) : undefined),
     options,
   );
-  const shown = value === undefined ? "missing" : `${JSON.stringify(value)}`;
-  return `${key}${source === undefined ? "" : ` (${source})`} is ${shown}: ${issue.message}`;
+  const given = SECRETS.has(key) ? "not shown" : JSON.stringify(value);
+  return `${key}${from(key, sources)} is ${value === undefined ? "missing" : given}: ${issue.message}`;
 }
 
-function allowedKeys(path: readonly PropertyKey[]): string {
+/** Where the value of `key` came from: that of the key itself, of what holds it, or of what it holds. */
+function from(key: string, sources: OptionSources): string {
+  const known = [...sources].find(
+    ([each]) => key === each || key.startsWith(`${each}.`) || each.startsWith(`${key}.`),
+  );
+  return known === undefined ? "" : ` (${known[1]})`;
+}
+
+function allowedKeys(path: readonly string[]): string {
   const shapes: Readonly<Record<string, object>> = {
     "": optionsSchema.shape,
     health: healthSchema.shape,
@@ -126,11 +166,51 @@ function allowedKeys(path: readonly PropertyKey[]): string {
   return Object.keys(shapes[path.join(".")] ?? {}).join(", ");
 }
 
-/** One line per option for `docs/` and help texts: key, default, help. */
-export function optionTable(): readonly { readonly key: string; readonly default: string; readonly help: string }[] {
-  return Object.entries(optionsSchema.shape).map(([key, schema]) => ({
-    key,
-    default: schema instanceof z.ZodDefault ? JSON.stringify(schema.def.defaultValue) : "",
-    help: schema.description ?? "",
-  }));
+const connectionSchema = optionsSchema.pick({
+  servers: true,
+  cluster: true,
+  subjectPrefix: true,
+  user: true,
+  password: true,
+  token: true,
+  nkey: true,
+  nkeyFile: true,
+  creds: true,
+  tls: true,
+});
+
+/** What a client needs to reach a cluster. */
+export type ConnectionSettings = z.output<typeof connectionSchema>;
+
+/** As `checkOptions`, for a client. */
+export function checkConnection(options: unknown, sources: OptionSources = new Map()): ConnectionSettings {
+  const result = connectionSchema.safeParse(options);
+  if (!result.success) {
+    const problems = result.error.issues.map((issue) => formatIssue(issue, options, sources));
+    throw new SupercastError("config_mismatch", problems.join("\n"), { details: { problems } });
+  }
+  return result.data;
+}
+
+export interface OptionRow {
+  readonly key: string;
+  readonly default: string;
+  readonly help: string;
+}
+
+/** One row per option for `docs/` and help texts: key, default, help. Options within options follow their own. */
+export function optionTable(): readonly OptionRow[] {
+  return rowsOf(optionsSchema.shape, "");
+}
+
+function rowsOf(shape: Readonly<Record<string, z.core.$ZodType>>, prefix: string): readonly OptionRow[] {
+  return Object.entries(shape).flatMap(([name, schema]) => {
+    const key = `${prefix}${name}`;
+    const standard = schema instanceof z.ZodDefault ? JSON.stringify(schema.def.defaultValue) : "";
+    const help = schema instanceof z.ZodType ? (schema.description ?? "") : "";
+    const inner =
+      schema instanceof z.ZodDefault || schema instanceof z.ZodOptional ? schema.unwrap() : schema;
+    const row = { key, default: standard === "{}" ? "" : standard, help };
+    return inner instanceof z.ZodObject ? [row, ...rowsOf(inner.shape, `${key}.`)] : [row];
+  });
 }

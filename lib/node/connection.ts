@@ -69,7 +69,11 @@ export function receiveBatch(state: ConnectionState, number: number, count: numb
 }
 
 /** What a peer's heartbeat says of what it sent us. Answers whether the connection broke by it. */
-export function receiveCount(state: ConnectionState, number: number, sent: number): "intact" | "renewed" | "gap" {
+export function receiveCount(
+  state: ConnectionState,
+  number: number,
+  sent: number,
+): "intact" | "renewed" | "gap" {
   if (number < state.number) {
     return "intact"; // the peer has yet to learn of our break
   }

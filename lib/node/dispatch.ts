@@ -1,7 +1,8 @@
 /** What arrives from a peer, item by item. Everything is checked: a peer may be of another version. */
+
+import type { Process } from "../actor/process.ts";
 import type { ActorSystem } from "../actor/system.ts";
 import { mailboxFull, noproc } from "../actor/system.ts";
-import type { Process } from "../actor/process.ts";
 import { type ErrorData, isErrorCode, SupercastError } from "../base/errors.ts";
 import { isExitReason } from "../base/reason.ts";
 import { OP } from "./envelope.ts";
@@ -13,7 +14,12 @@ export interface ItemHandlers {
 }
 
 /** Handles one item of `peer`. False when it makes no sense; then nothing has happened. */
-export function handleItem(system: ActorSystem, peer: Peer, item: readonly unknown[], handlers: ItemHandlers): boolean {
+export function handleItem(
+  system: ActorSystem,
+  peer: Peer,
+  item: readonly unknown[],
+  handlers: ItemHandlers,
+): boolean {
   const [op, first, second, third, fourth] = item;
   switch (op) {
     case OP.cast:
@@ -24,7 +30,9 @@ export function handleItem(system: ActorSystem, peer: Peer, item: readonly unkno
     case OP.reply:
       return isNumber(first) && done(peer.replied(first, second));
     case OP.error:
-      return isNumber(first) && isErrorData(second) && done(peer.failed(first, SupercastError.fromData(second)));
+      return (
+        isNumber(first) && isErrorData(second) && done(peer.failed(first, SupercastError.fromData(second)))
+      );
     case OP.monitor:
       return isNumber(first) && isTarget(second) && done(peer.watchFor(first, second));
     case OP.demonitor:

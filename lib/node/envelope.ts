@@ -82,7 +82,10 @@ export function readHeader(bytes: Buffer): BatchHeader {
     throw new SupercastError("invalid_message", `a batch of ${bytes.length} bytes is truncated`);
   }
   if (bytes[0] !== WIRE_VERSION) {
-    throw new SupercastError("invalid_message", `a batch of wire version ${bytes[0]}; this node speaks ${WIRE_VERSION}`);
+    throw new SupercastError(
+      "invalid_message",
+      `a batch of wire version ${bytes[0]}; this node speaks ${WIRE_VERSION}`,
+    );
   }
   const senderLength = bytes[SENDER_LENGTH_AT] ?? 0;
   const itemsAt = SENDER_AT + senderLength;

@@ -13,7 +13,13 @@ import { type ActorSystem, mailboxFull, noproc } from "../actor/system.ts";
 import { messageOf, SupercastError } from "../base/errors.ts";
 import type { MetricsStore } from "../telemetry/metrics.ts";
 import type { IncomingMessage, Subscription, Transport } from "../transport/transport.ts";
-import { decodeForeign, encodeAnswer, type ForeignAnswer, type ForeignForm, type ForeignMessage } from "../wire/foreign.ts";
+import {
+  decodeForeign,
+  encodeAnswer,
+  type ForeignAnswer,
+  type ForeignForm,
+  type ForeignMessage,
+} from "../wire/foreign.ts";
 import { describeProtocol } from "./describe.ts";
 import { RequestMemory } from "./request-memory.ts";
 import { ANY_NODE, ANY_QUEUE, type Subjects } from "./subjects.ts";
@@ -127,7 +133,10 @@ export class ForeignGateway {
   #deliver(process: Process, request: object, answer: Answer): void {
     const { system } = this.#options;
     if (this.#inFlight >= system.limits.foreignInFlight) {
-      throw new SupercastError("overload", `${system.limits.foreignInFlight} foreign calls are in hand already`);
+      throw new SupercastError(
+        "overload",
+        `${system.limits.foreignInFlight} foreign calls are in hand already`,
+      );
     }
     this.#inFlight += 1;
     const call = new ForeignCall(system, process.label, (outcome) => {
@@ -231,7 +240,9 @@ function findEntry(process: Process, type: string): CallEntry | CastEntry {
   const entry = Object.hasOwn(table, type) ? table[type] : undefined;
   if (entry === undefined) {
     const known = Object.keys(table).filter((each) => table[each]?.from !== "node");
-    throw invalid(`type: ${process.label} has no message ${JSON.stringify(type)}; it has describe, ${known.join(", ")}`);
+    throw invalid(
+      `type: ${process.label} has no message ${JSON.stringify(type)}; it has describe, ${known.join(", ")}`,
+    );
   }
   if (entry.from === "node") {
     throw new SupercastError("forbidden", `type: "${type}" is accepted from nodes of the cluster only`);

@@ -43,7 +43,13 @@ function toUpdate(change: unknown): RemoteGroups {
       return { type: "snapshot", groups: change.groups };
     }
     const isChange = change.type === "join" || change.type === "leave";
-    if (isChange && "group" in change && typeof change.group === "string" && "pids" in change && isPids(change.pids)) {
+    if (
+      isChange &&
+      "group" in change &&
+      typeof change.group === "string" &&
+      "pids" in change &&
+      isPids(change.pids)
+    ) {
       return { type: change.type === "join" ? "join" : "leave", group: change.group, pids: change.pids };
     }
   }
@@ -57,6 +63,9 @@ function isPids(value: unknown): value is readonly Pid[] {
 function isSnapshot(value: unknown): value is GroupSnapshot {
   return (
     Array.isArray(value) &&
-    value.every((entry) => Array.isArray(entry) && entry.length === 2 && typeof entry[0] === "string" && isPids(entry[1]))
+    value.every(
+      (entry) =>
+        Array.isArray(entry) && entry.length === 2 && typeof entry[0] === "string" && isPids(entry[1]),
+    )
   );
 }

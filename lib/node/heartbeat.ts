@@ -31,7 +31,10 @@ export function decodeHeartbeat(bytes: Uint8Array): Heartbeat {
   const value = decode(bytes);
   const [version, kind, node, incarnation, connections] = Array.isArray(value) ? value : [];
   if (version !== WIRE_VERSION) {
-    throw new SupercastError("invalid_message", `a heartbeat of wire version ${version}; this node speaks ${WIRE_VERSION}`);
+    throw new SupercastError(
+      "invalid_message",
+      `a heartbeat of wire version ${version}; this node speaks ${WIRE_VERSION}`,
+    );
   }
   if (
     (kind !== "hello" && kind !== "beat" && kind !== "bye") ||

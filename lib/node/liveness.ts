@@ -38,7 +38,12 @@ export type LivenessEvent =
 export type LivenessEffect =
   | { readonly type: "up"; readonly node: string; readonly incarnation: string }
   | { readonly type: "suspect"; readonly node: string; readonly incarnation: string }
-  | { readonly type: "down"; readonly node: string; readonly incarnation: string; readonly reason: DownReason }
+  | {
+      readonly type: "down";
+      readonly node: string;
+      readonly incarnation: string;
+      readonly reason: DownReason;
+    }
   | { readonly type: "ask"; readonly node: string; readonly incarnation: string };
 
 export type DownReason = "left" | "replaced" | "no_responders" | "silent";
@@ -93,7 +98,14 @@ export class Liveness {
       this.#peers.delete(node);
       return [...effects, ...this.#heard(node, incarnation, nowMs)];
     }
-    const peer = known ?? { node, incarnation, status: "down", heardAt: nowMs, deafSince: undefined, askedAt: 0 };
+    const peer = known ?? {
+      node,
+      incarnation,
+      status: "down",
+      heardAt: nowMs,
+      deafSince: undefined,
+      askedAt: 0,
+    };
     peer.heardAt = nowMs;
     peer.deafSince = undefined;
     this.#peers.set(node, peer);
@@ -130,7 +142,8 @@ export class Liveness {
     this.#lastTickAt = nowMs;
     this.#connectedForMs = connectedForMs;
     this.#disconnectedAt = connectedForMs === undefined ? (this.#disconnectedAt ?? nowMs) : undefined;
-    const away = this.#disconnectedAt !== undefined && nowMs - this.#disconnectedAt <= this.#limits.reconnectGraceMs;
+    const away =
+      this.#disconnectedAt !== undefined && nowMs - this.#disconnectedAt <= this.#limits.reconnectGraceMs;
     const effects: LivenessEffect[] = [];
     for (const peer of this.#peers.values()) {
       // What we did not hear while we did not listen, or could not, is no one's silence.

@@ -28,7 +28,12 @@ import type { Subjects } from "./subjects.ts";
 export type NodeEvent =
   | { readonly type: "nodeUp"; readonly node: string; readonly incarnation: string }
   | { readonly type: "nodeSuspect"; readonly node: string; readonly incarnation: string }
-  | { readonly type: "nodeDown"; readonly node: string; readonly incarnation: string; readonly reason: DownReason }
+  | {
+      readonly type: "nodeDown";
+      readonly node: string;
+      readonly incarnation: string;
+      readonly reason: DownReason;
+    }
   /** Something was lost on the way from or to that node, or could have been. */
   | { readonly type: "connectionBroken"; readonly node: string; readonly incarnation: string }
   /** A younger incarnation runs under this node's own name: this one has to give way. */
@@ -197,14 +202,19 @@ export class NodeFloor implements Remote, PeerHost {
       return;
     }
     const { node, incarnation } = this.system;
-    const connections = [...this.#peers.values()].map(({ node, incarnation, connection: { number, sent } }) => ({
-      node,
-      incarnation,
-      number,
-      sent,
-    }));
+    const connections = [...this.#peers.values()].map(
+      ({ node, incarnation, connection: { number, sent } }) => ({
+        node,
+        incarnation,
+        number,
+        sent,
+      }),
+    );
     try {
-      this.#transport.publish(this.#subjects.heartbeat(node), encodeHeartbeat({ kind, node, incarnation, connections }));
+      this.#transport.publish(
+        this.#subjects.heartbeat(node),
+        encodeHeartbeat({ kind, node, incarnation, connections }),
+      );
     } catch (thrown) {
       this.system.log.warn(`a heartbeat could not be published: ${messageOf(thrown)}`);
     }
@@ -283,9 +293,12 @@ export class NodeFloor implements Remote, PeerHost {
         break;
       case "down":
         publishEvent("supercast:node:down", () => ({ ...about, reason: effect.reason }));
-        this.system.log[effect.reason === "left" ? "info" : "warn"](`node ${node} is down: ${effect.reason}`, {
-          incarnation,
-        });
+        this.system.log[effect.reason === "left" ? "info" : "warn"](
+          `node ${node} is down: ${effect.reason}`,
+          {
+            incarnation,
+          },
+        );
         this.#peerDown(node, incarnation, effect.reason);
         this.#emit({ type: "nodeDown", node, incarnation, reason: effect.reason });
         break;
@@ -300,7 +313,10 @@ export class NodeFloor implements Remote, PeerHost {
     if (peer === undefined || peer.incarnation !== incarnation) {
       return;
     }
-    peer.breakQuietly(`node down: ${reason}`, new SupercastError("nodedown", `node ${node} went down (${reason})`));
+    peer.breakQuietly(
+      `node down: ${reason}`,
+      new SupercastError("nodedown", `node ${node} went down (${reason})`),
+    );
     if (reason === "replaced" || reason === "left") {
       this.#peers.delete(node);
     }
@@ -308,15 +324,17 @@ export class NodeFloor implements Remote, PeerHost {
 
   #ask(node: string, incarnation: string): void {
     const { failureTimeoutMs } = this.system.limits;
-    this.#transport.request(this.#subjects.probe(node, incarnation), EMPTY, { timeoutMs: failureTimeoutMs }).then(
-      () => this.#live({ type: "heard", node, incarnation }),
-      (error: unknown) => {
-        // Only "nobody subscribes" says something; a timeout or a lost connection leaves it to the clock.
-        if (error instanceof SupercastError && error.code === "noproc") {
-          this.#live({ type: "noResponders", node, incarnation });
-        }
-      },
-    );
+    this.#transport
+      .request(this.#subjects.probe(node, incarnation), EMPTY, { timeoutMs: failureTimeoutMs })
+      .then(
+        () => this.#live({ type: "heard", node, incarnation }),
+        (error: unknown) => {
+          // Only "nobody subscribes" says something; a timeout or a lost connection leaves it to the clock.
+          if (error instanceof SupercastError && error.code === "noproc") {
+            this.#live({ type: "noResponders", node, incarnation });
+          }
+        },
+      );
   }
 
   #emit(event: NodeEvent): void {
@@ -327,7 +345,9 @@ export class NodeFloor implements Remote, PeerHost {
 
   #disconnected(): void {
     for (const peer of this.#peers.values()) {
-      peer.failCalls(new SupercastError("noconnection", "the connection to NATS broke; the outcome is unknown"));
+      peer.failCalls(
+        new SupercastError("noconnection", "the connection to NATS broke; the outcome is unknown"),
+      );
     }
   }
 
@@ -510,7 +530,9 @@ export class NodeFloor implements Remote, PeerHost {
   }
 
   /** The peer behind a target and how the target is named there, or why there is none. */
-  #find(target: RemoteTarget): { readonly peer: Peer; readonly target: WireTarget } | "noproc" | "noconnection" {
+  #find(
+    target: RemoteTarget,
+  ): { readonly peer: Peer; readonly target: WireTarget } | "noproc" | "noconnection" {
     if (typeof target !== "string") {
       const peer = this.#upPeer(target.node);
       return peer === undefined ? "noconnection" : { peer, target: target.name };

@@ -4,9 +4,10 @@
  *
  * When the connection breaks, all of it is told so at once: `noconnection` (otp 89).
  */
-import { asInvalidMessage, type ActorSystem } from "../actor/system.ts";
+
 import type { Down, MonitorRef } from "../actor/info.ts";
 import { makePid, type Pid } from "../actor/pid.ts";
+import { type ActorSystem, asInvalidMessage } from "../actor/system.ts";
 import type { Watcher } from "../actor/ties.ts";
 import { SupercastError } from "../base/errors.ts";
 import { abnormal, type ExitReason } from "../base/reason.ts";
@@ -74,7 +75,10 @@ export class Peer {
       this.#add([op, target, message]);
     } catch (thrown) {
       const error = asInvalidMessage(thrown);
-      this.#host.system.drop(error.code === "payload_too_large" ? "payload_too_large" : "invalid_message", this.#label(target));
+      this.#host.system.drop(
+        error.code === "payload_too_large" ? "payload_too_large" : "invalid_message",
+        this.#label(target),
+      );
       this.#host.system.log.warn(`a cast to ${this.#label(target)} was dropped: ${error.message}`);
     }
   }

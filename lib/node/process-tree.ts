@@ -1,11 +1,14 @@
 /** The supervision tree of a node as data, for people. */
 import type { Process } from "../actor/process.ts";
 import { Supervision } from "../actor/supervision.ts";
+import type { Child } from "../actor/supervision-types.ts";
 import type { ActorSystem } from "../actor/system.ts";
 
 export interface TreeNode {
   readonly pid: string;
   readonly name?: string;
+  /** Its id among the children of its supervisor. */
+  readonly id?: string;
   readonly actor: string;
   readonly kind: "worker" | "supervisor";
   readonly status: string;
@@ -31,32 +34,38 @@ export function processTree(system: ActorSystem): readonly TreeNode[] {
       siblings.push(process);
     }
   }
-  return (byParent.get(null) ?? []).map((process) => toNode(process, 0, byParent));
+  return (byParent.get(null) ?? []).map((process) => toNode(process, undefined, byParent));
 }
 
-function toNode(process: Process, restarts: number, byParent: ReadonlyMap<Process | null, Process[]>): TreeNode {
+function toNode(
+  process: Process,
+  asChild: Child | undefined,
+  byParent: ReadonlyMap<Process | null, Process[]>,
+): TreeNode {
   const children = byParent.get(process) ?? [];
-  const counts = restartCounts(process);
+  const known = childrenOf(process);
   return {
     pid: process.pid,
     ...(process.name === undefined ? {} : { name: process.name }),
+    ...(asChild === undefined ? {} : { id: asChild.spec.id }),
     actor: process.actorClass.name,
     kind: process.actorClass.kind ?? "worker",
     status: process.suspended ? "suspended" : process.status,
     mailbox: process.mailboxLength,
-    restarts,
-    children: children.slice(0, CHILDREN_SHOWN).map((child) => toNode(child, counts.get(child.pid) ?? 0, byParent)),
+    restarts: asChild?.restarts ?? 0,
+    children: children.slice(0, CHILDREN_SHOWN).map((child) => toNode(child, known.get(child.pid), byParent)),
     omitted: Math.max(0, children.length - CHILDREN_SHOWN),
   };
 }
 
-function restartCounts(process: Process): ReadonlyMap<string, number> {
+/** What a supervisor knows of its children, by pid. */
+function childrenOf(process: Process): ReadonlyMap<string, Child> {
   const { state } = process.behaviour;
-  const counts = new Map<string, number>();
+  const known = new Map<string, Child>();
   for (const child of state instanceof Supervision ? state.children() : []) {
     if (child.pid !== undefined) {
-      counts.set(child.pid, child.restarts);
+      known.set(child.pid, child);
     }
   }
-  return counts;
+  return known;
 }

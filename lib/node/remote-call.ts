@@ -1,7 +1,8 @@
 /** Calls between nodes, as each side holds them. */
-import type { SupercastError } from "../base/errors.ts";
+
 import { OpenCall } from "../actor/from.ts";
 import type { Pid } from "../actor/pid.ts";
+import type { SupercastError } from "../base/errors.ts";
 import type { Peer } from "./peer.ts";
 
 /** A call this node made: settles its caller's promise when the answer, an error or the deadline comes. */

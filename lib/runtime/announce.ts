@@ -24,7 +24,8 @@ export async function announceNode(options: AnnounceOptions): Promise<AnnouncedS
     handler: (message: IncomingMessage): void => {
       answer().then(
         (value) => respond(options, message, { ok: value }),
-        (error: unknown) => respond(options, message, { error: { code: "internal", message: messageOf(error) } }),
+        (error: unknown) =>
+          respond(options, message, { error: { code: "internal", message: messageOf(error) } }),
       );
     },
   });

@@ -5,8 +5,9 @@
  * an SRV query returns, or, for a plain host, of the names its addresses resolve back to. Any other name
  * is looked up among the functions given to `startNode`.
  */
-import { readFile } from "node:fs/promises";
+
 import { promises as dns } from "node:dns";
+import { readFile } from "node:fs/promises";
 import { messageOf, SupercastError } from "../base/errors.ts";
 
 export type DiscoverFunction = () => readonly string[] | Promise<readonly string[]>;
@@ -24,7 +25,10 @@ export function discoveryTable(
     const found = Object.hasOwn(functions, discover) ? functions[discover] : undefined;
     if (found === undefined) {
       const known = ["file:PATH", "dns:HOST", ...Object.keys(functions)].join(", ");
-      throw new SupercastError("config_mismatch", `there is no discovery ${JSON.stringify(discover)}; allowed: ${known}`);
+      throw new SupercastError(
+        "config_mismatch",
+        `there is no discovery ${JSON.stringify(discover)}; allowed: ${known}`,
+      );
     }
     return found;
   };
@@ -35,7 +39,9 @@ async function discoverByFile(path: string): Promise<readonly string[]> {
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw new SupercastError("config_mismatch", `the node file cannot be read: ${messageOf(error)}`, { cause: error });
+    throw new SupercastError("config_mismatch", `the node file cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   if (!text.trimStart().startsWith("[")) {
     return text

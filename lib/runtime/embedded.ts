@@ -2,8 +2,14 @@
  * What nodes use that were given no servers: one nats-server per process, started with the first such
  * node and stopped with the last; where no nats-server is found, one in-process hub.
  */
-import { type NatsServer, type NatsServerSearch, findNatsServer, startNatsServer } from "../transport/nats-server.ts";
+
 import { MemoryHub } from "../transport/memory.ts";
+import {
+  findNatsServer,
+  type NatsServer,
+  type NatsServerSearch,
+  startNatsServer,
+} from "../transport/nats-server.ts";
 import type { BasePorts } from "./ports.ts";
 
 export type Embedded =

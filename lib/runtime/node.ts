@@ -1,6 +1,8 @@
 /**
  * A running node, as its users hold it: start actors, send messages, watch nodes and processes, stop.
  */
+
+import { ACTORS } from "../../supervisors/root.ts";
 import type { ActorClass, ArgsOf, ProtocolOfActor } from "../actor/actor.ts";
 import { type ChildOptions, type ChildSpec, child } from "../actor/child-spec.ts";
 import type { Groups } from "../actor/groups.ts";
@@ -15,7 +17,6 @@ import { SupercastError } from "../base/errors.ts";
 import { type ExitReason, formatReason } from "../base/reason.ts";
 import type { NodeEvent, NodeFloor } from "../node/node-floor.ts";
 import { processTree, type TreeNode } from "../node/process-tree.ts";
-import { ACTORS } from "../../supervisors/root.ts";
 import type { Shutdown, StopReport } from "./shutdown.ts";
 
 export interface NodeParts {
@@ -81,7 +82,9 @@ export class Node {
     if (supervisor === undefined) {
       throw new SupercastError("noproc", `the node ${this.name} is stopping: it starts no actors`);
     }
-    const result = await new LocalRef<SupervisorProtocol>(supervisor).call(message, { timeoutMs: Number.POSITIVE_INFINITY });
+    const result = await new LocalRef<SupervisorProtocol>(supervisor).call(message, {
+      timeoutMs: Number.POSITIVE_INFINITY,
+    });
     return pidOrThrow(result, spec);
   }
 
@@ -110,7 +113,10 @@ export class Node {
     name: string,
     message: { readonly type: string; readonly [field: string]: unknown },
     options?: CallOptions,
-  ): Promise<{ readonly replies: ReadonlyMap<string, unknown>; readonly failed: ReadonlyMap<string, Error> }> {
+  ): Promise<{
+    readonly replies: ReadonlyMap<string, unknown>;
+    readonly failed: ReadonlyMap<string, Error>;
+  }> {
     const replies = new Map<string, unknown>();
     const failed = new Map<string, Error>();
     await Promise.all(
@@ -189,6 +195,8 @@ function pidOrThrow(result: StartChildResult, spec: ChildSpec): Pid {
         details: { reason: result.reason },
       });
     default:
-      throw new SupercastError("start_failed", `${spec.id} did not start: ${result.status}`, { details: result });
+      throw new SupercastError("start_failed", `${spec.id} did not start: ${result.status}`, {
+        details: result,
+      });
   }
 }

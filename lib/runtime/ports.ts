@@ -61,10 +61,14 @@ export async function openTransport(
   const { embedded, release } = lease;
   try {
     if (embedded.kind === "hub") {
-      base.log.warn(`no servers given, and ${embedded.why}: nodes of this process see each other, nobody else does`);
+      base.log.warn(
+        `no servers given, and ${embedded.why}: nodes of this process see each other, nobody else does`,
+      );
       return { transport: embedded.hub.connect(settings.name), servers: [], close: release };
     }
-    base.log.info(`no servers given: ${lease.first ? "started a" : "using this process's"} nats-server at ${embedded.url}`);
+    base.log.info(
+      `no servers given: ${lease.first ? "started a" : "using this process's"} nats-server at ${embedded.url}`,
+    );
     const transport = await dial(settings, [embedded.url], base);
     return { transport, servers: [embedded.url], close: release };
   } catch (error) {
@@ -73,8 +77,23 @@ export async function openTransport(
   }
 }
 
-function dial(settings: NodeSettings, servers: readonly string[], { clock, random, log }: BasePorts): Promise<Transport> {
-  const { name, cluster, checkedLimits: limits, user, password, token, nkey, nkeyFile, creds, tls } = settings;
+function dial(
+  settings: NodeSettings,
+  servers: readonly string[],
+  { clock, random, log }: BasePorts,
+): Promise<Transport> {
+  const {
+    name,
+    cluster,
+    checkedLimits: limits,
+    user,
+    password,
+    token,
+    nkey,
+    nkeyFile,
+    creds,
+    tls,
+  } = settings;
   return connectNats(
     {
       servers,

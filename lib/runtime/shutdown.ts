@@ -55,7 +55,10 @@ export class Shutdown {
   async #run(cause: Error | undefined): Promise<StopReport> {
     const { system, floor, gateway, transport, root, service, after } = this.#parts;
     const phases: StopPhase[] = [];
-    const phase = async (name: StopPhase["phase"], action: () => Promise<string | undefined>): Promise<void> => {
+    const phase = async (
+      name: StopPhase["phase"],
+      action: () => Promise<string | undefined>,
+    ): Promise<void> => {
       const startedAt = system.clock.now();
       let problem: string | undefined;
       try {

@@ -121,10 +121,16 @@ function throughCodec(value: unknown): unknown {
   return decode(encode(value));
 }
 
-async function checkNameIsFree(transport: Transport, subjects: Subjects, name: string, log: Logger): Promise<void> {
+async function checkNameIsFree(
+  transport: Transport,
+  subjects: Subjects,
+  name: string,
+  log: Logger,
+): Promise<void> {
   let answer: Uint8Array;
   try {
-    answer = (await transport.request(subjects.who(name), new Uint8Array(0), { timeoutMs: NAME_CHECK_MS })).payload;
+    answer = (await transport.request(subjects.who(name), new Uint8Array(0), { timeoutMs: NAME_CHECK_MS }))
+      .payload;
   } catch (error) {
     if (error instanceof SupercastError && error.code === "noproc") {
       return; // nobody listens there
@@ -167,7 +173,11 @@ function makeServices(
   };
 }
 
-async function startTree(system: ActorSystem, settings: NodeSettings, services: NodeServices): Promise<Process> {
+async function startTree(
+  system: ActorSystem,
+  settings: NodeSettings,
+  services: NodeServices,
+): Promise<Process> {
   const { source, discoveries } = nodeSource(settings);
   const tree = rootTree({
     services,
@@ -193,7 +203,8 @@ function nodeSource({ nodeMonitor, peers, discoveries = {}, checkedLimits }: Nod
   const { nodes = peers, discover, refreshMs = checkedLimits.discoveryRefreshMs } = nodeMonitor ?? {};
   if (discover !== undefined) {
     const named = typeof discover === "string" ? discover : GIVEN_DISCOVERY;
-    const functions = typeof discover === "string" ? discoveries : { ...discoveries, [GIVEN_DISCOVERY]: discover };
+    const functions =
+      typeof discover === "string" ? discoveries : { ...discoveries, [GIVEN_DISCOVERY]: discover };
     return { source: { kind: "discover", discover: named, refreshMs }, discoveries: functions };
   }
   const all = nodeMonitor?.all === true || nodes === undefined;
@@ -222,7 +233,12 @@ function endWith(parts: {
   };
   root.onEnd(() => {
     if (!shutdown.underWay) {
-      fail(new SupercastError("start_failed", `its root supervisor ended: ${formatReason(root.exitReason ?? "killed")}`));
+      fail(
+        new SupercastError(
+          "start_failed",
+          `its root supervisor ended: ${formatReason(root.exitReason ?? "killed")}`,
+        ),
+      );
     }
   });
   floor.onNodeEvent((event) => {
@@ -245,7 +261,9 @@ function reportTransport(event: TransportEvent, node: string, log: Logger): void
   const level = event.type === "error" || event.type === "handlerFailed" ? "error" : "info";
   const expected = event.type === "closed" && message === undefined;
   if (!expected) {
-    log[event.type === "disconnected" ? "warn" : level](`NATS: ${event.type}${message === undefined ? "" : `: ${message}`}`);
+    log[event.type === "disconnected" ? "warn" : level](
+      `NATS: ${event.type}${message === undefined ? "" : `: ${message}`}`,
+    );
   }
 }
 

@@ -29,18 +29,35 @@ export interface TelemetryEvents {
     readonly reason: ExitReason;
   };
   /** A message could not be delivered and was dropped. */
-  "supercast:actor:deadLetter": { readonly node: string; readonly why: string; readonly target: string; readonly count: number };
+  "supercast:actor:deadLetter": {
+    readonly node: string;
+    readonly why: string;
+    readonly target: string;
+    readonly count: number;
+  };
   "supercast:node:up": { readonly node: string; readonly peer: string; readonly incarnation: string };
   "supercast:node:suspect": { readonly node: string; readonly peer: string; readonly incarnation: string };
-  "supercast:node:down": { readonly node: string; readonly peer: string; readonly incarnation: string; readonly reason: string };
+  "supercast:node:down": {
+    readonly node: string;
+    readonly peer: string;
+    readonly incarnation: string;
+    readonly reason: string;
+  };
   /** The connection between two nodes broke: something was lost, or could have been. */
   "supercast:node:connectionBroken": { readonly node: string; readonly peer: string; readonly why: string };
-  "supercast:transport:event": { readonly node: string; readonly type: string; readonly message: string | undefined };
+  "supercast:transport:event": {
+    readonly node: string;
+    readonly type: string;
+    readonly message: string | undefined;
+  };
   "supercast:health:check": object;
   "supercast:health:alert": object;
 }
 
-export function publishEvent<Name extends keyof TelemetryEvents>(name: Name, event: () => TelemetryEvents[Name]): void {
+export function publishEvent<Name extends keyof TelemetryEvents>(
+  name: Name,
+  event: () => TelemetryEvents[Name],
+): void {
   const target = channel(name);
   if (target.hasSubscribers) {
     target.publish(event());

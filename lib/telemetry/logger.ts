@@ -1,6 +1,6 @@
 /** Logging by winston, behind the port of `log.ts`. The level can be switched at run time. */
 import winston from "winston";
-import type { Logger, LogFields, LogLevel } from "./log.ts";
+import type { LogFields, Logger, LogLevel } from "./log.ts";
 
 export interface LoggerOptions {
   readonly level: LogLevel;
@@ -29,7 +29,11 @@ export function createLogger(options: LoggerOptions): SwitchableLogger {
   const format =
     options.json === true
       ? combine(timestamp(), json())
-      : combine(timestamp({ format: "HH:mm:ss.SSS" }), ...(options.colour === true ? [colorize()] : []), text);
+      : combine(
+          timestamp({ format: "HH:mm:ss.SSS" }),
+          ...(options.colour === true ? [colorize()] : []),
+          text,
+        );
   const logger = winston.createLogger({
     level: options.level,
     format,
