@@ -80,26 +80,32 @@ export type MachineArgs<M extends AnyStateMachine> =
       ? { readonly input?: InputFrom<M> } | undefined
       : { readonly input: InputFrom<M> });
 
-export abstract class MachineActor<M extends AnyStateMachine> extends Actor<
+export class MachineActor<M extends AnyStateMachine> extends Actor<
   NoMessages,
   AnyMachineSnapshot,
   MachineArgs<M>
 > {
   declare readonly [TYPES]?: ActorTypes<MachineProtocol<M>, MachineArgs<M>>;
-  #machine: M | undefined;
+  readonly #machine: M;
   #chart: Chart | undefined;
   /** The state that the chart has; another one in `state` was put there by `sys.replaceState`. */
   #known: AnyMachineSnapshot | undefined;
   #awaitingOutput: From<NoMessages>[] = [];
 
+  constructor(machine: M) {
+    super();
+    this.#machine = machine;
+  }
+
   /**
-   * The machine to run. Override it to provide implementations that act through this process:
-   * `return super.chart().provide({ actions: { ring: () => this.cast(bell, { type: "ring" }) } })`.
+   * The machine as it runs. Override it to provide implementations that act through this process:
+   * `return doorMachine.provide({ actions: { ring: () => this.cast(bell, { type: "ring" }) } })`.
    */
-  protected abstract chart(): M;
+  protected chart(): M {
+    return this.#machine;
+  }
 
   init(args: MachineArgs<M>): InitResultOf<AnyMachineSnapshot> {
-    this.#machine = this.chart();
     this.#begin(args ?? {});
     const { snapshot } = this.#running;
     this.state = snapshot;
@@ -159,9 +165,8 @@ export abstract class MachineActor<M extends AnyStateMachine> extends Actor<
   }
 
   #begin(origin: ChartOrigin): void {
-    invariant(this.#machine !== undefined, "init has made the machine");
     this.#chart?.stop();
-    this.#chart = new Chart(this.process, this.#machine, origin);
+    this.#chart = new Chart(this.process, this.chart(), origin);
   }
 
   #ask(event: unknown, from: From<NoMessages>): CallResult {
@@ -212,8 +217,8 @@ export interface MachineActorClass<M extends AnyStateMachine> {
 /** Makes an actor class of a machine: `class Door extends machineActor(doorMachine) {}`. */
 export function machineActor<M extends AnyStateMachine>(machine: M): MachineActorClass<M> {
   class Hosted extends MachineActor<M> {
-    protected chart(): M {
-      return machine;
+    constructor() {
+      super(machine);
     }
   }
   Object.defineProperty(Hosted, "name", { value: machine.id });

@@ -59,16 +59,7 @@ export function registerVia(process: Process, { via, name }: ViaAddress): StartO
   } catch (thrown) {
     return startFailed(process, reasonOfThrown(thrown));
   }
-  process.onEnd(() => {
-    try {
-      via.unregister(name, process.pid);
-    } catch (thrown) {
-      process.system.log.error(`a registry could not unregister ${name}`, {
-        pid: process.pid,
-        error: thrown,
-      });
-    }
-  });
+  process.onEnd(() => via.unregister(name, process.pid));
   return undefined;
 }
 

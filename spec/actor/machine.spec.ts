@@ -64,6 +64,9 @@ class Door extends machineActor(doorMachine) {
   }
 }
 
+/** The least ceremony: nothing but a name. */
+class Gate extends machineActor(doorMachine) {}
+
 const CODE = { input: { code: "1234" } };
 const ENTER = { type: "ENTER", code: "1234" } as const;
 
@@ -206,7 +209,7 @@ describe("MachineActor", () => {
     it("a chart that begins from a persisted snapshot waits for events only", async () => {
       await door.call({ type: "ask", event: ENTER });
       const snapshot = await door.call({ type: "persisted" });
-      const { ref } = await rig.start(Door, { snapshot });
+      const { ref } = await rig.start(Gate, { snapshot });
       await rig.clock.advance(10_000);
       expect((await ref.call({ type: "snapshot" })).value).to.equal("unlocked");
       await ref.call({ type: "ask", event: ENTER });
@@ -281,7 +284,7 @@ describe("MachineActor", () => {
     });
 
     it("the class bears the machine's id, or its own name", () => {
-      expect([machineActor(doorMachine).name, Door.name]).to.deep.equal(["door", "Door"]);
+      expect([machineActor(doorMachine).name, Gate.name]).to.deep.equal(["door", "Gate"]);
     });
   });
 

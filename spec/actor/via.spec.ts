@@ -69,7 +69,7 @@ describe("names by via", () => {
     rig.system.close();
   });
 
-  it("otp 79: a process started under a via is there for calls, casts, sends and monitors", async () => {
+  it("otp 79: a process started under a via is there for calls, casts, sends, monitors and stop", async () => {
     const rooms = new Registry<string>(rig.system, { keys: "unique" });
     const via: ViaAddress = { via: rooms, name: "room 7" };
     let foundInInit: Pid | undefined;
@@ -82,8 +82,9 @@ describe("names by via", () => {
     expect(await rig.system.call(via, { type: "notes" })).to.deep.equal(["hello", "message"]);
     const downs: unknown[] = [];
     rig.system.monitor({ deliverDown: ({ target, reason }) => downs.push([target, reason]) }, via);
-    process.end("shutdown");
+    await rig.system.stop(via, { reason: "shutdown" });
     expect(downs).to.deep.equal([[process.pid, "shutdown"]]);
+    expect(await rig.system.stop(via).catch(codeOf)).to.equal("noproc");
   });
 
   it("otp 79: a second start says already_started without running init", async () => {
