@@ -7,7 +7,7 @@ import { SupercastError } from "../base/errors.ts";
 import type { ExitReason } from "../base/reason.ts";
 import type { Behaviour, BehaviourClass } from "./behaviour.ts";
 import { Belongings, SPENT_TIMER } from "./belongings.ts";
-import { makePid, type Pid } from "./pid.ts";
+import type { Pid } from "./pid.ts";
 import type { Process } from "./process.ts";
 import { isPromise } from "./result.ts";
 import type { ActorSystem } from "./system.ts";
@@ -52,7 +52,7 @@ export abstract class Owner {
   abstract crash(thrown: unknown): void;
 
   get pid(): Pid {
-    this.#pid ??= makePid(this.system.node, this.system.incarnation, this.serial);
+    this.#pid ??= `${this.system.pidPrefix}${this.serial}`;
     return this.#pid;
   }
 

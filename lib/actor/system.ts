@@ -61,8 +61,9 @@ export class ActorSystem {
   /** How many processes ended abnormally, each with a report; see `crash-report.ts`. */
   crashes = 0;
   readonly copy: ((value: unknown) => unknown) | undefined;
+  /** What the pids of all processes here begin with: one string that they share. */
+  readonly pidPrefix: `${string}/${string}/`;
 
-  readonly #pidPrefix: string;
   readonly #processes = new Map<number, Process>();
   readonly #names = new Map<string, Process>();
   #lastSerial = 0;
@@ -80,7 +81,7 @@ export class ActorSystem {
     this.deadlines = new Deadlines(this.clock);
     this.signals = new Signals(this);
     this.drops = noDrops();
-    this.#pidPrefix = `${this.node}/${this.incarnation}/`;
+    this.pidPrefix = `${this.node}/${this.incarnation}/`;
     this.remote = noRemote({
       countDrop: (why, target) => this.drop(why, formatAddress(target)),
       breakLink: (pid, peer) => {
@@ -158,12 +159,12 @@ export class ActorSystem {
   }
 
   isLocal(pid: Pid): boolean {
-    return pid.startsWith(this.#pidPrefix);
+    return pid.startsWith(this.pidPrefix);
   }
 
   /** The living process with this pid on this node. */
   processAt(pid: Pid): Process | undefined {
-    return this.isLocal(pid) ? this.#processes.get(Number(pid.slice(this.#pidPrefix.length))) : undefined;
+    return this.isLocal(pid) ? this.#processes.get(Number(pid.slice(this.pidPrefix.length))) : undefined;
   }
 
   processWithSerial(serial: number): Process | undefined {
