@@ -46,8 +46,16 @@ export function restartSteps(child: Child, children: Children, strategy: Strateg
   return [...stops, ...starts];
 }
 
-/** Stops all children, last started first; dynamic ones together. */
+/**
+ * Stops all children: first the one whose start is under way, lest it comes up in the middle, then the
+ * others, last started first. Dynamic ones are stopped together.
+ */
 export function exitSteps(children: Children, dynamic: boolean): Step[] {
-  const keys = children.newestFirst().map((each) => each.key);
-  return dynamic ? [{ do: "stop", keys }] : keys.map((key) => ({ do: "stop", keys: [key] }));
+  const all = children.newestFirst();
+  const keys = all.map((each) => each.key);
+  if (dynamic) {
+    return [{ do: "stop", keys }];
+  }
+  const starting = all.filter((each) => each.status === "starting").map((each) => each.key);
+  return [...starting, ...keys].map((key) => ({ do: "stop", keys: [key] }));
 }

@@ -7,7 +7,7 @@
  * order, except `shutdown`, which replaces any plan. So an init that takes long never freezes the
  * supervisor, and a retry loop can always be ended (otp 9, 32, 44).
  *
- * The state is updated in place; equal states and events give equal effects.
+ * The state is updated in place. Equal states and events give equal effects.
  */
 import { Fifo } from "../base/fifo.ts";
 import { abnormal, type ExitReason, isClean } from "../base/reason.ts";
@@ -159,8 +159,8 @@ export class Supervision {
         break;
       }
       case "startChild":
-      case "restartChild": // replied to when the start ended
-        break;
+      case "restartChild":
+        break; // replied to when the start ended
       case "terminateChild":
         this.#reply(purpose.id, { status: "ok" });
         break;
@@ -176,7 +176,7 @@ export class Supervision {
 
   #startEnded(event: Extract<Event, { type: "started" | "startIgnored" | "startFailed" }>): void {
     const child = this.#children.get(event.key);
-    if (child === undefined || child.status !== "starting" || this.#plan === null) {
+    if (child?.status !== "starting" || this.#plan === null) {
       return; // a start that was given up on
     }
     const { purpose, steps } = this.#plan;
@@ -261,7 +261,6 @@ export class Supervision {
     this.#begin({ for: "init" }, steps);
   }
 
-  /** Stops all children, last started first (dynamic ones together), then exits with `reason`. */
   #beginExit(reason: ExitReason): void {
     if (this.#plan?.purpose.for === "exit") {
       return;
