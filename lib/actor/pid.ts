@@ -33,3 +33,8 @@ export function parsePid(text: string): PidParts | undefined {
 export function isPid(value: unknown): value is Pid {
   return typeof value === "string" && PID.test(value);
 }
+
+/** The serial of a pid that is known to be one. */
+export function serialOf(pid: Pid): number {
+  return Number(pid.slice(pid.lastIndexOf("/") + 1));
+}

@@ -17,6 +17,8 @@ export interface Remote {
   /** A plain message, for the target's handleInfo. */
   send(target: RemoteTarget, body: unknown): void;
   call(target: RemoteTarget, message: object, timeoutMs: number, caller: Pid | undefined): Promise<unknown>;
+  /** gen_server:stop; settles when the process has ended, or rejects as a call does. */
+  stop(target: RemoteTarget, reason: ExitReason, timeoutMs: number): Promise<void>;
   link(from: Pid, to: Pid): void;
   unlink(from: Pid, to: Pid): void;
   /** The process `from` ended; `to` is linked to it. */
@@ -36,6 +38,7 @@ export function noRemote(system: {
     cast: (target) => system.countDrop("noconnection", target),
     send: (target) => system.countDrop("noconnection", target),
     call: (target) => Promise.reject(unreachableNode(target)),
+    stop: (target) => Promise.reject(unreachableNode(target)),
     link: (from, to) => system.breakLink(from, to),
     unlink: () => undefined,
     linkExit: () => undefined,

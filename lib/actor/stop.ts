@@ -21,12 +21,7 @@ export function stopProcess(system: ActorSystem, target: Address, options: StopO
     return Promise.reject(noproc(describe(target)));
   }
   if (!(found instanceof Process)) {
-    return Promise.reject(
-      new SupercastError(
-        "invalid_message",
-        `${describe(target)} is on another node; only its own node can stop it`,
-      ),
-    );
+    return system.remote.stop(found.remote, reason, timeoutMs);
   }
   if (found === system.current) {
     return Promise.reject(callingSelf(found.label));

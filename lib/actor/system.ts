@@ -273,9 +273,10 @@ export class ActorSystem {
   }
 
   /**
-   * Stops a process of this node in good order: terminate runs, then the promise resolves. It goes
-   * through the system lane, ahead of messages that wait. Rejects with `noproc`, `calling_self`,
-   * `timeout` (the process is left to end), or `exit` when the process ended with another reason.
+   * Stops a process in good order: terminate runs, then the promise resolves. It goes through the
+   * system lane, ahead of messages that wait. Rejects with `noproc`, `calling_self`, `timeout` (the
+   * process is left to end), or `exit` when the process ended with another reason; for a process on
+   * another node also with `nodedown` and `noconnection`.
    */
   stop(target: Address, options: StopOptions = {}): Promise<void> {
     return stopProcess(this, target, options);

@@ -31,8 +31,17 @@ export type BatchVerdict =
   /** Something is missing before this batch: the connection has been broken, the batch is dropped. */
   | "gap";
 
-export function newConnection(): ConnectionState {
-  return { number: 1, sent: 0, received: 0, behindAt: undefined };
+/** Numbers above this are no number of ours: no connection breaks that often. */
+export const NUMBER_MAX = 2 ** 31;
+
+/** `number`: above all that this incarnation of the peer may remember of us. */
+export function newConnection(number: number = 1): ConnectionState {
+  return { number, sent: 0, received: 0, behindAt: undefined };
+}
+
+/** Whether nothing was sent or received under the present number, so that a break has nothing to tell. */
+export function isUntouched({ sent, received }: ConnectionState): boolean {
+  return sent === 0 && received === 0;
 }
 
 /** Breaks the connection from this side, or follows the peer to `number`. */
@@ -79,6 +88,7 @@ export function receiveCount(
   }
   if (number > state.number) {
     breakConnection(state, number);
+    state.behindAt = sent > 0 ? 0 : undefined;
     return "renewed";
   }
   if (sent <= state.received) {

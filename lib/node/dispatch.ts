@@ -1,10 +1,11 @@
 /** What arrives from a peer, item by item. Everything is checked: a peer may be of another version. */
 
+import type { Pid } from "../actor/pid.ts";
 import type { Process } from "../actor/process.ts";
 import type { ActorSystem } from "../actor/system.ts";
-import { mailboxFull, noproc } from "../actor/system.ts";
+import { asInvalidMessage, mailboxFull, noproc } from "../actor/system.ts";
 import { type ErrorData, isErrorCode, SupercastError } from "../base/errors.ts";
-import { isExitReason } from "../base/reason.ts";
+import { type ExitReason, isExitReason } from "../base/reason.ts";
 import { OP } from "./envelope.ts";
 import type { Peer } from "./peer.ts";
 import { IncomingCall } from "./remote-call.ts";
@@ -27,22 +28,13 @@ export function handleItem(
       return receiveCast(system, op, first, second);
     case OP.call:
       return receiveCall(system, peer, first, second, third, fourth);
-    case OP.reply:
-      return isNumber(first) && done(peer.replied(first, second));
-    case OP.error:
-      return (
-        isNumber(first) && isErrorData(second) && done(peer.failed(first, SupercastError.fromData(second)))
-      );
-    case OP.monitor:
-      return isNumber(first) && isTarget(second) && done(peer.watchFor(first, second));
-    case OP.demonitor:
-      return isNumber(first) && done(peer.unwatchFor(first));
-    case OP.down:
-      return isNumber(first) && isExitReason(second) && done(peer.downArrived(first, second));
+    case OP.stop:
+      return receiveStop(system, peer, first, second, third);
     case OP.groups:
-      return done(handlers.groups(peer, first));
+      handlers.groups(peer, first);
+      return true;
     default:
-      return isNumber(first) && isNumber(second) && receiveSignal(system, peer, op, first, second, third);
+      return isNumber(first) && receiveSignal(system, peer, op, first, second, third);
   }
 }
 
@@ -88,7 +80,74 @@ function receiveCall(
   return true;
 }
 
+/** gen_server:stop from another node: answered when the process has ended. */
+function receiveStop(
+  system: ActorSystem,
+  peer: Peer,
+  id: unknown,
+  target: unknown,
+  reason: unknown,
+): boolean {
+  if (!isNumber(id)) {
+    return false;
+  }
+  const call = new IncomingCall(peer, id, undefined);
+  if (!isTarget(target) || !isExitReason(reason)) {
+    call.fail(new SupercastError("invalid_message", "a stop needs a target and an exit reason"));
+    return false;
+  }
+  const process = find(system, target);
+  if (process === undefined) {
+    call.fail(noproc(`${target}@${system.node}`));
+    return true;
+  }
+  system.stop(process.pid, { reason }).then(
+    () => call.settle(null),
+    (error: unknown) => call.fail(asInvalidMessage(error)),
+  );
+  return true;
+}
+
+/** Answers, monitors, links and exits: what begins with an id, a ref or a serial. */
 function receiveSignal(
+  system: ActorSystem,
+  peer: Peer,
+  op: unknown,
+  first: number,
+  second: unknown,
+  third: unknown,
+): boolean {
+  switch (op) {
+    case OP.reply:
+      peer.replied(first, second);
+      return true;
+    case OP.error:
+      if (!isErrorData(second)) {
+        return false;
+      }
+      peer.failed(first, SupercastError.fromData(second));
+      return true;
+    case OP.monitor:
+      if (!isTarget(second)) {
+        return false;
+      }
+      peer.ties.watchFor(first, second);
+      return true;
+    case OP.demonitor:
+      peer.ties.unwatchFor(first);
+      return true;
+    case OP.down:
+      if (!isExitReason(second)) {
+        return false;
+      }
+      peer.ties.downArrived(first, second);
+      return true;
+    default:
+      return isNumber(second) && receiveTie(system, peer, op, first, second, third);
+  }
+}
+
+function receiveTie(
   system: ActorSystem,
   peer: Peer,
   op: unknown,
@@ -98,32 +157,37 @@ function receiveSignal(
 ): boolean {
   switch (op) {
     case OP.link:
-      return done(peer.linkArrived(from, to));
+      peer.ties.linkArrived(from, to);
+      return true;
     case OP.unlink:
-      return done(peer.unlinkArrived(from, to));
+      peer.ties.unlinkArrived(from, to);
+      return true;
     case OP.linkExit:
-      return isExitReason(reason) && done(peer.linkExitArrived(from, to, reason));
-    case OP.exit: {
-      const process = system.processWithSerial(to);
       if (!isExitReason(reason)) {
         return false;
       }
-      if (process !== undefined) {
-        system.signals.exit(peer.pidOf(from), process.pid, reason);
-      }
+      peer.ties.linkExitArrived(from, to, reason);
       return true;
-    }
+    case OP.exit:
+      if (!isExitReason(reason)) {
+        return false;
+      }
+      exitArrived(system, peer.pidOf(from), to, reason);
+      return true;
     default:
       return false;
   }
 }
 
-function find(system: ActorSystem, target: number | string): Process | undefined {
-  return typeof target === "number" ? system.processWithSerial(target) : system.whereis(target);
+function exitArrived(system: ActorSystem, from: Pid, to: number, reason: ExitReason): void {
+  const process = system.processWithSerial(to);
+  if (process !== undefined) {
+    system.signals.exit(from, process.pid, reason);
+  }
 }
 
-function done(_result: void): true {
-  return true;
+function find(system: ActorSystem, target: number | string): Process | undefined {
+  return typeof target === "number" ? system.processWithSerial(target) : system.whereis(target);
 }
 
 function isNumber(value: unknown): value is number {

@@ -1,7 +1,7 @@
 /**
  * The envelope between two nodes: batches of items.
  *
- *     batch = version u8, number u32, count u32, sender length u8, sender ascii "node/incarnation", item*
+ *     batch = version u8, number u32, count u64, sender length u8, sender ascii "node/incarnation", item*
  *
  * All numbers are big-endian; an item is the msgpack of an array `[op, ...]` in a frame of
  * `lib/wire/batch.ts`, so that one that cannot be read loses only itself. The connection's number and
@@ -9,6 +9,7 @@
  */
 import { SupercastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
+import { NUMBER_MAX } from "./connection.ts";
 
 export const WIRE_VERSION = 1;
 
@@ -39,6 +40,8 @@ export const OP = {
   down: 11,
   /** group membership: snapshot or change, see `group-sync.ts` */
   groups: 12,
+  /** id, target, reason: end it in good order; answered as a call, when it has ended */
+  stop: 13,
 } as const;
 
 /** How an item names a process at the receiver: a serial, or a registered name. */
@@ -49,8 +52,10 @@ export type Item = readonly [op: number, ...fields: unknown[]];
 /** Where the parts of the header stand. */
 const NUMBER_AT = 1;
 const COUNT_AT = 5;
-const SENDER_LENGTH_AT = 9;
-const SENDER_AT = 10;
+const SENDER_LENGTH_AT = 13;
+const SENDER_AT = 14;
+
+const TWO_32 = 2 ** 32;
 
 /** The bytes a header takes for this sender. */
 export function headerBytes(sender: Buffer): number {
@@ -62,7 +67,9 @@ export function headerBytes(sender: Buffer): number {
 export function writeHeader(batch: Buffer, sender: Buffer, number: number, count: number): void {
   batch[0] = WIRE_VERSION;
   batch.writeUInt32BE(number, NUMBER_AT);
-  batch.writeUInt32BE(count, COUNT_AT);
+  // 32 bits of batches are through in some days.
+  batch.writeUInt32BE(Math.floor(count / TWO_32), COUNT_AT);
+  batch.writeUInt32BE(count % TWO_32, COUNT_AT + 4);
   batch[SENDER_LENGTH_AT] = sender.length;
   sender.copy(batch, SENDER_AT);
 }
@@ -92,9 +99,16 @@ export function readHeader(bytes: Buffer): BatchHeader {
   if (itemsAt > bytes.length) {
     throw new SupercastError("invalid_message", "a batch is truncated in its sender");
   }
+  const number = bytes.readUInt32BE(NUMBER_AT);
+  if (number > NUMBER_MAX) {
+    throw new SupercastError(
+      "invalid_message",
+      `a batch of connection ${number}; allowed: up to ${NUMBER_MAX}`,
+    );
+  }
   return {
-    number: bytes.readUInt32BE(NUMBER_AT),
-    count: bytes.readUInt32BE(COUNT_AT),
+    number,
+    count: bytes.readUInt32BE(COUNT_AT) * TWO_32 + bytes.readUInt32BE(COUNT_AT + 4),
     sender: bytes.toString("latin1", SENDER_AT, itemsAt),
     itemsAt,
   };

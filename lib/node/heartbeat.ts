@@ -1,6 +1,7 @@
 /** The heartbeat: what each node says of itself, to all, every `heartbeatMs`. */
 import { SupercastError } from "../base/errors.ts";
 import { decode, encode } from "../wire/codec.ts";
+import { NUMBER_MAX } from "./connection.ts";
 import { WIRE_VERSION } from "./envelope.ts";
 
 /** hello: just started or reconnected, please beat at once; bye: leaving in good order. */
@@ -52,10 +53,14 @@ function toConnectionCount(value: unknown): ConnectionCount {
   if (
     typeof node !== "string" ||
     typeof incarnation !== "string" ||
-    !Number.isSafeInteger(number) ||
-    !Number.isSafeInteger(sent)
+    !isCount(number, NUMBER_MAX) ||
+    !isCount(sent, Number.MAX_SAFE_INTEGER)
   ) {
     throw new SupercastError("invalid_message", "a heartbeat's connection is malformed");
   }
   return { node, incarnation, number, sent };
+}
+
+function isCount(value: unknown, max: number): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= max;
 }

@@ -2,14 +2,17 @@
  * Who is alive: a pure failure detector over heartbeats.
  *
  * A silent node is first *suspect* and is asked on its incarnation's own subject. It is down
- *  - as soon as NATS has answered "no responders" twice, `probeIntervalMs` apart, on a connection of
- *    our own that has stood for `reconnectGraceMs` (after a nats-server restart, or while routes
- *    spread, live peers get that answer too);
+ *  - as soon as NATS has answered "no responders" to two questions, `probeIntervalMs` apart, on a
+ *    connection of our own that has stood for `reconnectGraceMs` (after a nats-server restart, or while
+ *    routes spread, live peers get that answer too);
  *  - else after `failureTimeoutMs` of silence;
  *  - at once when it said goodbye, or when a newer incarnation of it is heard.
- * Time counts in one's own ticks: when our own loop was late, everybody gets that time back before
- * anyone is suspected, and so it is while our own connection is away, up to `reconnectGraceMs`. Down means "connection lost": the same incarnation may come back.
  *
+ * Silence counts only while we could have heard something. When our own loop was late, everybody gets
+ * that time back before anyone is suspected. While our own connection is away nobody is suspected for
+ * `reconnectGraceMs`, and when it is back silence begins anew.
+ *
+ * Down means "connection lost": the same incarnation may come back, unless it said goodbye.
  * Nothing of this is needed for safety anywhere; it makes failover quick and lists honest.
  */
 import type { Limits } from "../base/limits.ts";
@@ -22,10 +25,12 @@ export interface PeerLife {
   status: PeerStatus;
   /** When it last gave a sign of life, on our clock. */
   heardAt: number;
-  /** Since when "no responders" has been the answer. */
+  /** When the first question was asked to which "no responders" has been the answer since. */
   deafSince: number | undefined;
   /** When it was last asked. */
   askedAt: number;
+  /** It said goodbye: whatever still arrives of it was sent before that. */
+  left: boolean;
 }
 
 export type LivenessEvent =
@@ -44,7 +49,9 @@ export type LivenessEffect =
       readonly incarnation: string;
       readonly reason: DownReason;
     }
-  | { readonly type: "ask"; readonly node: string; readonly incarnation: string };
+  | { readonly type: "ask"; readonly node: string; readonly incarnation: string }
+  /** Down for so long that nothing of it is remembered any more. */
+  | { readonly type: "forgotten"; readonly node: string; readonly incarnation: string };
 
 export type DownReason = "left" | "replaced" | "no_responders" | "silent";
 
@@ -55,13 +62,16 @@ type LivenessLimits = Pick<
 
 /** A peer that is down is remembered this many failure timeouts, so that a late heartbeat is not news. */
 const REMEMBERED_TIMEOUTS = 30;
+/** Timers of whole milliseconds may fire this much early on a clock with fractions. */
+const TIMER_GRAIN_MS = 1;
 
 export class Liveness {
   readonly #limits: LivenessLimits;
   readonly #peers = new Map<string, PeerLife>();
   #lastTickAt: number | undefined;
   #connectedForMs: number | undefined;
-  #disconnectedAt: number | undefined;
+  /** Nobody's silence counts from before this. */
+  #listeningSince = Number.NEGATIVE_INFINITY;
 
   constructor(limits: LivenessLimits) {
     this.#limits = limits;
@@ -82,7 +92,7 @@ export class Liveness {
       case "goodbye":
         return this.#goodbye(event.node, event.incarnation);
       case "noResponders":
-        return this.#noResponders(event.node, event.incarnation, nowMs);
+        return this.#noResponders(event.node, event.incarnation);
       case "tick":
         return this.#tick(event.connectedForMs, nowMs);
     }
@@ -90,38 +100,46 @@ export class Liveness {
 
   #heard(node: string, incarnation: string, nowMs: number): LivenessEffect[] {
     const known = this.#peers.get(node);
-    if (known !== undefined && known.incarnation !== incarnation) {
-      if (known.status !== "down" && known.incarnation > incarnation) {
-        return []; // late words of an incarnation that was replaced
-      }
-      const effects = known.status === "down" ? [] : [this.#down(known, "replaced")];
-      this.#peers.delete(node);
-      return [...effects, ...this.#heard(node, incarnation, nowMs)];
+    if (known === undefined || known.incarnation !== incarnation) {
+      return this.#heardNew(known, node, incarnation, nowMs);
     }
-    const peer = known ?? {
+    if (known.left) {
+      return [];
+    }
+    known.heardAt = nowMs;
+    known.deafSince = undefined;
+    const wasDown = known.status === "down";
+    known.status = "up";
+    return wasDown ? [{ type: "up", node, incarnation }] : [];
+  }
+
+  #heardNew(known: PeerLife | undefined, node: string, incarnation: string, nowMs: number): LivenessEffect[] {
+    if (known !== undefined && known.status !== "down" && known.incarnation > incarnation) {
+      return []; // late words of an incarnation that was replaced
+    }
+    const effects = known === undefined || known.status === "down" ? [] : [this.#down(known, "replaced")];
+    this.#peers.set(node, {
       node,
       incarnation,
-      status: "down",
+      status: "up",
       heardAt: nowMs,
       deafSince: undefined,
-      askedAt: 0,
-    };
-    peer.heardAt = nowMs;
-    peer.deafSince = undefined;
-    this.#peers.set(node, peer);
-    const wasDown = peer.status === "down";
-    peer.status = "up";
-    return wasDown ? [{ type: "up", node, incarnation }] : [];
+      askedAt: Number.NEGATIVE_INFINITY,
+      left: false,
+    });
+    return [...effects, { type: "up", node, incarnation }];
   }
 
   #goodbye(node: string, incarnation: string): LivenessEffect[] {
     const peer = this.#peers.get(node);
-    return peer === undefined || peer.incarnation !== incarnation || peer.status === "down"
-      ? []
-      : [this.#down(peer, "left")];
+    if (peer === undefined || peer.incarnation !== incarnation || peer.left) {
+      return [];
+    }
+    peer.left = true;
+    return peer.status === "down" ? [] : [this.#down(peer, "left")];
   }
 
-  #noResponders(node: string, incarnation: string, nowMs: number): LivenessEffect[] {
+  #noResponders(node: string, incarnation: string): LivenessEffect[] {
     const peer = this.#peers.get(node);
     if (peer === undefined || peer.incarnation !== incarnation || peer.status !== "suspect") {
       return [];
@@ -130,59 +148,60 @@ export class Liveness {
       return [];
     }
     if (peer.deafSince === undefined) {
-      peer.deafSince = nowMs;
+      peer.deafSince = peer.askedAt;
       return [];
     }
-    return nowMs - peer.deafSince >= this.#limits.probeIntervalMs ? [this.#down(peer, "no_responders")] : [];
+    return peer.askedAt > peer.deafSince ? [this.#down(peer, "no_responders")] : [];
   }
 
   #tick(connectedForMs: number | undefined, nowMs: number): LivenessEffect[] {
-    const { heartbeatMs } = this.#limits;
+    const { heartbeatMs, reconnectGraceMs } = this.#limits;
     const lateMs = this.#lastTickAt === undefined ? 0 : nowMs - this.#lastTickAt - heartbeatMs;
     this.#lastTickAt = nowMs;
+    if (connectedForMs === undefined) {
+      if (this.#connectedForMs !== undefined) {
+        this.#listeningSince = nowMs + reconnectGraceMs;
+      }
+    } else {
+      this.#listeningSince = nowMs - connectedForMs;
+    }
     this.#connectedForMs = connectedForMs;
-    this.#disconnectedAt = connectedForMs === undefined ? (this.#disconnectedAt ?? nowMs) : undefined;
-    const away =
-      this.#disconnectedAt !== undefined && nowMs - this.#disconnectedAt <= this.#limits.reconnectGraceMs;
     const effects: LivenessEffect[] = [];
     for (const peer of this.#peers.values()) {
-      // What we did not hear while we did not listen, or could not, is no one's silence.
       if (lateMs > heartbeatMs) {
-        peer.heardAt += lateMs;
-      } else if (away) {
-        peer.heardAt += heartbeatMs;
+        peer.heardAt = Math.min(nowMs, peer.heardAt + lateMs);
       }
-      effects.push(...this.#judge(peer, nowMs));
+      this.#judge(peer, nowMs, effects);
     }
     return effects;
   }
 
-  #judge(peer: PeerLife, nowMs: number): LivenessEffect[] {
+  #judge(peer: PeerLife, nowMs: number, effects: LivenessEffect[]): void {
     const { suspectAfterMs, failureTimeoutMs, probeIntervalMs } = this.#limits;
     const { node, incarnation } = peer;
-    const silentMs = nowMs - peer.heardAt;
+    const silentMs = nowMs - Math.max(peer.heardAt, this.#listeningSince) + TIMER_GRAIN_MS;
     if (peer.status === "down") {
       if (silentMs > REMEMBERED_TIMEOUTS * failureTimeoutMs) {
         this.#peers.delete(node);
+        effects.push({ type: "forgotten", node, incarnation });
       }
-      return [];
+      return;
     }
     if (silentMs < suspectAfterMs) {
-      return [];
+      return;
     }
     if (silentMs >= failureTimeoutMs) {
-      return [this.#down(peer, "silent")];
+      effects.push(this.#down(peer, "silent"));
+      return;
     }
-    const effects: LivenessEffect[] = [];
     if (peer.status === "up") {
       peer.status = "suspect";
       effects.push({ type: "suspect", node, incarnation });
     }
-    if (nowMs - peer.askedAt >= probeIntervalMs) {
+    if (nowMs - peer.askedAt + TIMER_GRAIN_MS >= probeIntervalMs) {
       peer.askedAt = nowMs;
       effects.push({ type: "ask", node, incarnation });
     }
-    return effects;
   }
 
   #down(peer: PeerLife, reason: DownReason): LivenessEffect {

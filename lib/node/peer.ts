@@ -5,16 +5,15 @@
  * When the connection breaks, all of it is told so at once: `noconnection` (otp 89).
  */
 
-import type { Down, MonitorRef } from "../actor/info.ts";
-import { makePid, type Pid } from "../actor/pid.ts";
+import { makePid, type Pid, serialOf } from "../actor/pid.ts";
 import { type ActorSystem, asInvalidMessage } from "../actor/system.ts";
-import type { Watcher } from "../actor/ties.ts";
-import { SupercastError } from "../base/errors.ts";
+import { messageOf, SupercastError } from "../base/errors.ts";
 import { abnormal, type ExitReason } from "../base/reason.ts";
 import { publishEvent } from "../telemetry/events.ts";
 import { BatchWriter } from "../wire/batch.ts";
-import { breakConnection, type ConnectionState, newConnection } from "./connection.ts";
+import { breakConnection, type ConnectionState, isUntouched, newConnection } from "./connection.ts";
 import { headerBytes, type Item, OP, type WireTarget, writeHeader } from "./envelope.ts";
+import { PeerTies } from "./peer-ties.ts";
 import { OutgoingCall } from "./remote-call.ts";
 
 /** What a peer needs of the node it belongs to. */
@@ -36,22 +35,22 @@ export interface PeerHost {
 export class Peer {
   readonly node: string;
   readonly incarnation: string;
-  readonly connection: ConnectionState = newConnection();
+  readonly connection: ConnectionState;
   readonly #host: PeerHost;
   readonly #writer: BatchWriter;
   #flushing = false;
   #lastCallId = 0;
   readonly #calls = new Map<number, OutgoingCall>();
-  readonly #monitors = new Map<MonitorRef, { readonly watcher: Watcher; readonly target: Down["target"] }>();
-  /** Monitors of the peer's processes on ours, each with what takes it back. */
-  readonly #watchedByPeer = new Map<MonitorRef, () => void>();
-  /** Our processes' links into the peer: local serial to remote pids. */
-  readonly #links = new Map<number, Set<Pid>>();
+  /** Monitors and links over this connection. */
+  readonly ties: PeerTies;
 
-  constructor(host: PeerHost, node: string, incarnation: string) {
+  /** `number`: the connection's first, see `newConnection`. */
+  constructor(host: PeerHost, node: string, incarnation: string, number: number = 1) {
+    this.connection = newConnection(number);
     this.#host = host;
     this.node = node;
     this.incarnation = incarnation;
+    this.ties = new PeerTies(host.system, this);
     this.#writer = new BatchWriter(host.maxBatchBytes, headerBytes(host.sender));
   }
 
@@ -65,25 +64,45 @@ export class Peer {
 
   // --- sending ----------------------------------------------------------------------------------
 
+  /** A cast that is lost because there is no connection breaks what connection there was. */
   cast(op: typeof OP.cast | typeof OP.send, target: WireTarget, message: unknown): void {
+    const { system } = this.#host;
     const problem = this.#host.sendProblem();
     if (problem !== undefined) {
-      this.#host.system.drop(problem, this.#label(target));
+      system.drop(problem, this.#label(target));
+      if (problem === "noconnection") {
+        this.break("not connected to NATS");
+      }
       return;
     }
     try {
-      this.#add([op, target, message]);
+      if (!this.#add([op, target, message])) {
+        system.drop("noconnection", this.#label(target));
+      }
     } catch (thrown) {
       const error = asInvalidMessage(thrown);
-      this.#host.system.drop(
-        error.code === "payload_too_large" ? "payload_too_large" : "invalid_message",
-        this.#label(target),
-      );
-      this.#host.system.log.warn(`a cast to ${this.#label(target)} was dropped: ${error.message}`);
+      const why = error.code === "payload_too_large" ? "payload_too_large" : "invalid_message";
+      system.drop(why, this.#label(target));
+      system.log.warn(`a cast to ${this.#label(target)} was dropped: ${error.message}`);
     }
   }
 
   call(target: WireTarget, message: object, timeoutMs: number, caller: Pid | undefined): Promise<unknown> {
+    const serial = caller === undefined ? null : serialOf(caller);
+    return this.#ask(target, timeoutMs, caller, (id) => [OP.call, id, target, message, serial]);
+  }
+
+  /** Ends a process there in good order; settles when it has ended. */
+  stop(target: WireTarget, reason: ExitReason, timeoutMs: number): Promise<unknown> {
+    return this.#ask(target, timeoutMs, undefined, (id) => [OP.stop, id, target, reason]);
+  }
+
+  #ask(
+    target: WireTarget,
+    timeoutMs: number,
+    caller: Pid | undefined,
+    item: (id: number) => Item,
+  ): Promise<unknown> {
     const { system } = this.#host;
     const problem = this.#calls.size >= system.limits.openCalls ? "overload" : this.#host.sendProblem();
     if (problem !== undefined) {
@@ -93,7 +112,10 @@ export class Peer {
       this.#lastCallId += 1;
       const call = new OutgoingCall(this, this.#lastCallId, this.#label(target), caller, resolve, reject);
       try {
-        this.#add([OP.call, call.id, target, message, caller === undefined ? null : serialOf(caller)]);
+        if (!this.#add(item(call.id))) {
+          reject(new SupercastError("noconnection", `${this.#label(target)}: nothing was sent`));
+          return;
+        }
       } catch (thrown) {
         reject(asInvalidMessage(thrown));
         return;
@@ -130,7 +152,8 @@ export class Peer {
     }
   }
 
-  #signalReason(op: number, fields: readonly unknown[], reason: ExitReason): void {
+  /** The same for an exit reason, which always gets through the codec, if need be as another one. */
+  signalReason(op: number, fields: readonly unknown[], reason: ExitReason): void {
     try {
       this.signal([op, ...fields, reason]);
     } catch (thrown) {
@@ -139,32 +162,40 @@ export class Peer {
     }
   }
 
-  #add(item: Item): void {
+  /** False when the connection broke on the way: the item is as lost as all that was before it. */
+  #add(item: Item): boolean {
     if (!this.#writer.add(item)) {
-      this.flush();
-      this.#writer.add(item);
+      if (!this.flush()) {
+        return false;
+      }
+      this.#writer.add(item); // alone in its batch it fits, or add throws
     }
     if (!this.#flushing) {
       this.#flushing = true;
       this.#host.scheduleFlush(this);
     }
+    return true;
   }
 
-  /** Publishes what has gathered. A batch that cannot be published breaks the connection. */
-  flush(): void {
+  /** Publishes what has gathered. A batch that cannot be published breaks the connection: false. */
+  flush(): boolean {
     this.#flushing = false;
-    if (this.#writer.count === 0) {
-      return;
+    const items = this.#writer.count;
+    if (items === 0) {
+      return true;
     }
     const { connection } = this;
     const batch = this.#writer.take();
     writeHeader(batch, this.#host.sender, connection.number, connection.sent);
     try {
       this.#host.publish(this, batch);
-      connection.sent += 1;
     } catch (thrown) {
-      this.break(`a batch could not be published: ${String(thrown)}`);
+      this.#host.system.drop("noconnection", this.node, items);
+      this.break(`a batch could not be published: ${messageOf(thrown)}`);
+      return false;
     }
+    connection.sent += 1;
+    return true;
   }
 
   #label(target: WireTarget): string {
@@ -192,109 +223,20 @@ export class Peer {
     }
   }
 
-  // --- monitors ---------------------------------------------------------------------------------
-
-  monitor(watcher: Watcher, ref: MonitorRef, target: Down["target"], wireTarget: WireTarget): () => void {
-    this.#monitors.set(ref, { watcher, target });
-    this.signal([OP.monitor, ref, wireTarget]);
-    return () => {
-      if (this.#monitors.delete(ref)) {
-        this.signal([OP.demonitor, ref]);
-      }
-    };
-  }
-
-  downArrived(ref: MonitorRef, reason: ExitReason): void {
-    const monitor = this.#monitors.get(ref);
-    this.#monitors.delete(ref);
-    monitor?.watcher.deliverDown({ type: "down", ref, target: monitor.target, reason });
-  }
-
-  /** The peer monitors one of our processes, or one that we do not have. */
-  watchFor(ref: MonitorRef, target: WireTarget): void {
-    const { system } = this.#host;
-    const process = typeof target === "number" ? system.processWithSerial(target) : system.whereis(target);
-    const watcher: Watcher = {
-      deliverDown: (down) => {
-        this.#watchedByPeer.delete(ref);
-        this.#signalReason(OP.down, [ref], down.reason);
-      },
-    };
-    const withdraw = system.signals.watchLocal(process, watcher, system.signals.nextRef(), this.pidOf(0));
-    if (process?.alive === true) {
-      this.#watchedByPeer.set(ref, withdraw);
-    }
-  }
-
-  unwatchFor(ref: MonitorRef): void {
-    this.#watchedByPeer.get(ref)?.();
-    this.#watchedByPeer.delete(ref);
-  }
-
-  // --- links ------------------------------------------------------------------------------------
-
-  link(from: number, to: Pid): void {
-    this.#noteLink(from, to);
-    this.signal([OP.link, from, serialOf(to)]);
-  }
-
-  unlink(from: number, to: Pid): void {
-    this.#forgetLink(from, to);
-    this.signal([OP.unlink, from, serialOf(to)]);
-  }
-
-  linkExit(from: number, to: Pid, reason: ExitReason): void {
-    this.#forgetLink(from, to);
-    this.#signalReason(OP.linkExit, [from, serialOf(to)], reason);
-  }
-
-  exit(from: number, to: Pid, reason: ExitReason): void {
-    this.#signalReason(OP.exit, [from, serialOf(to)], reason);
-  }
-
-  linkArrived(from: number, to: number): void {
-    const process = this.#host.system.processWithSerial(to);
-    if (process === undefined) {
-      this.signal([OP.linkExit, to, from, "noproc"]);
-      return;
-    }
-    process.ties.links.add(this.pidOf(from));
-    this.#noteLink(to, this.pidOf(from));
-  }
-
-  unlinkArrived(from: number, to: number): void {
-    this.#forgetLink(to, this.pidOf(from));
-    this.#host.system.processWithSerial(to)?.existingTies?.links.delete(this.pidOf(from));
-  }
-
-  linkExitArrived(from: number, to: number, reason: ExitReason): void {
-    const pid = this.pidOf(from);
-    this.#forgetLink(to, pid);
-    const process = this.#host.system.processWithSerial(to);
-    if (process !== undefined) {
-      this.#host.system.signals.linkBroken(process, pid, reason);
-    }
-  }
-
-  #noteLink(local: number, remote: Pid): void {
-    const links = this.#links.get(local) ?? new Set();
-    this.#links.set(local, links.add(remote));
-  }
-
-  #forgetLink(local: number, remote: Pid): void {
-    const links = this.#links.get(local);
-    links?.delete(remote);
-    if (links?.size === 0) {
-      this.#links.delete(local);
-    }
-  }
-
   // --- the end of a connection ------------------------------------------------------------------
 
-  /** Breaks the connection from this side and tells the other by the raised number. */
+  /**
+   * Breaks the connection from this side and tells the other by the raised number. Where nothing was sent
+   * or received under the present number, the other side has nothing to be told.
+   */
   break(why: string): void {
+    const error = new SupercastError("noconnection", `the connection to ${this.node} broke: ${why}`);
+    if (isUntouched(this.connection)) {
+      this.#release(error);
+      return;
+    }
     breakConnection(this.connection);
-    this.broken(why, new SupercastError("noconnection", `the connection to ${this.node} broke: ${why}`));
+    this.broken(why, error);
     this.#host.connectionBroken(this);
   }
 
@@ -306,34 +248,22 @@ export class Peer {
 
   /** The connection is broken, or the node down: everything that hangs on it learns so. */
   broken(why: string, error: SupercastError): void {
+    publishEvent("supercast:node:connectionBroken", () => ({
+      node: this.#host.system.node,
+      peer: this.node,
+      why,
+    }));
+    this.#release(error);
+  }
+
+  #release(error: SupercastError): void {
     const { system } = this.#host;
-    publishEvent("supercast:node:connectionBroken", () => ({ node: system.node, peer: this.node, why }));
     const lost = this.#writer.count;
     this.#writer.clear();
     if (lost > 0) {
       system.drop("noconnection", this.node, lost);
     }
-    for (const withdraw of this.#watchedByPeer.values()) {
-      withdraw();
-    }
-    this.#watchedByPeer.clear();
     this.failCalls(error);
-    for (const [ref] of [...this.#monitors]) {
-      this.downArrived(ref, "noconnection");
-    }
-    const links = [...this.#links];
-    this.#links.clear();
-    for (const [serial, peers] of links) {
-      const process = system.processWithSerial(serial);
-      for (const pid of peers) {
-        if (process?.alive === true) {
-          system.signals.linkBroken(process, pid, "noconnection");
-        }
-      }
-    }
+    this.ties.release();
   }
-}
-
-function serialOf(pid: Pid): number {
-  return Number(pid.slice(pid.lastIndexOf("/") + 1));
 }

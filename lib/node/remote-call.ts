@@ -44,15 +44,17 @@ export class OutgoingCall extends OpenCall {
   }
 }
 
-/** A call from another node: its answer goes back as an item. */
+/** A call from another node: its answer goes back as an item, if the connection is still the same. */
 export class IncomingCall extends OpenCall {
   readonly #peer: Peer;
   readonly #id: number;
+  readonly #connection: number;
 
   constructor(peer: Peer, id: number, caller: Pid | undefined) {
     super(caller);
     this.#peer = peer;
     this.#id = id;
+    this.#connection = peer.connection.number;
   }
 
   protected describeTarget(): string {
@@ -60,10 +62,19 @@ export class IncomingCall extends OpenCall {
   }
 
   protected deliverReply(value: unknown): void {
-    this.#peer.sendReply(this.#id, value);
+    if (this.#isAwaited()) {
+      this.#peer.sendReply(this.#id, value);
+    }
   }
 
   protected deliverError(error: SupercastError): void {
-    this.#peer.sendError(this.#id, error);
+    if (this.#isAwaited()) {
+      this.#peer.sendError(this.#id, error);
+    }
+  }
+
+  /** When the connection breaks the caller is told `noconnection`; its ids may begin anew. */
+  #isAwaited(): boolean {
+    return this.#peer.connection.number === this.#connection;
   }
 }
