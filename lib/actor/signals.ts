@@ -157,8 +157,15 @@ export class Signals {
         }
       });
     }
+    // The parent last: when it starts a successor, the children of this one have been told to end.
+    const parent = process.parent?.pid;
     for (const peer of ties.links) {
-      this.#enqueue(() => this.#tellLink(process, peer, reason));
+      if (peer !== parent) {
+        this.#enqueue(() => this.#tellLink(process, peer, reason));
+      }
+    }
+    if (parent !== undefined && ties.links.has(parent)) {
+      this.#enqueue(() => this.#tellLink(process, parent, reason));
     }
     ties.watching.clear();
     ties.links.clear();

@@ -3,6 +3,7 @@
  * callback the spec writes in place.
  */
 import { Actor, type ActorClass, type ArgsOf, type ProtocolOfActor } from "../../lib/actor/actor.ts";
+import { type ChildOptions, type ChildSpec, child, type SupervisorInit } from "../../lib/actor/child-spec.ts";
 import type { From } from "../../lib/actor/from.ts";
 import type { Down, Info, MonitorRef } from "../../lib/actor/info.ts";
 import { LocalRef } from "../../lib/actor/local-ref.ts";
@@ -13,6 +14,7 @@ import type { Address, CallOptions } from "../../lib/actor/ref.ts";
 import type { Awaitable, CallResult, CastResult, InitResultOf } from "../../lib/actor/result.ts";
 import { Ignore, NoReply, Refuse, Reply, Started, Stop } from "../../lib/actor/result.ts";
 import type { StartOptions, StartOutcome } from "../../lib/actor/start.ts";
+import { Supervisor, type SupervisorProtocol } from "../../lib/actor/supervisor.ts";
 import { ActorSystem } from "../../lib/actor/system.ts";
 import type { Timer } from "../../lib/base/clock.ts";
 import { SupercastError } from "../../lib/base/errors.ts";
@@ -237,3 +239,59 @@ export function gate(): Gate {
 export function never(): Promise<never> {
   return new Promise(() => undefined);
 }
+
+/** What happened to supervised puppets, in order: `+a` started, `-a` terminated, `!a` failed to start. */
+export class Tree {
+  readonly stage: Stage;
+  readonly did: string[] = [];
+  /** Names whose next starts fail, with how often. */
+  readonly failing: Map<string, number> = new Map();
+
+  constructor(stage: Stage) {
+    this.stage = stage;
+  }
+
+  /** A named puppet as a child; it traps exits, so that its end shows in `did`. */
+  child(name: string, options: Omit<ChildOptions, "name"> = {}, script: Script = {}): ChildSpec {
+    const tracked: Script = {
+      trapExit: true,
+      ...script,
+      init: (self) => {
+        const left = this.failing.get(name) ?? 0;
+        if (left > 0) {
+          this.failing.set(name, left - 1);
+          this.did.push(`!${name}`);
+          throw new Error(`${name} fails to start`);
+        }
+        this.did.push(`+${name}`);
+        return script.init?.(self);
+      },
+      terminate: (self, reason) => {
+        this.did.push(`-${name}`);
+        return script.terminate?.(self, reason);
+      },
+    };
+    return child(Puppet, tracked, { ...options, name });
+  }
+
+  supervise(init: SupervisorInit, options: StartOptions = {}): Promise<Running<SupervisorProtocol>> {
+    return start(this.stage.system, Supervisor, init, options);
+  }
+
+  pid(name: string): Pid | undefined {
+    return this.stage.system.whereis(name)?.pid;
+  }
+
+  /** Ends a child by itself, with `reason`, and lets what follows happen. */
+  async end(name: string, reason: ExitReason = CRASH): Promise<void> {
+    this.stage.system.cast({ name }, { type: "tell", run: () => new Stop(reason) });
+    await this.stage.clock.settle();
+  }
+
+  take(): string[] {
+    return this.did.splice(0);
+  }
+}
+
+/** An abnormal reason. */
+export const CRASH: ExitReason = { error: { name: "Crash", message: "crash" } };
