@@ -7,6 +7,8 @@ export type { NodeMonitorProtocol } from "../actors/node-monitor.ts";
 export type { StatsProtocol } from "../actors/stats.ts";
 export { Actor, type ActorClass, type ArgsOf, type NoMessages, type ProtocolOfActor } from "./actor/actor.ts";
 export { type ChildOptions, type ChildSpec, child, type Restart, type Shutdown, type Strategy, type SupervisorInit } from "./actor/child-spec.ts";
+export type { GroupEvent } from "./actor/group-table.ts";
+export { Groups } from "./actor/groups.ts";
 export type { From } from "./actor/from.ts";
 export type { Down, Exit, Info, MonitorRef } from "./actor/info.ts";
 export { LocalRef } from "./actor/local-ref.ts";
@@ -21,6 +23,10 @@ export {
   type ProtocolOf,
   type ReplyTo,
 } from "./actor/protocol.ts";
+export { type MachineArgs, MachineActor, type MachineProtocol, type MachineView, machineActor } from "./actor/machine.ts";
+export { Registry, type RegistryEvent } from "./actor/registry.ts";
+export { Task, type TaskContext, type TaskFunction, type TaskOutcome } from "./actor/task.ts";
+export { Tasks, TaskSupervisor } from "./actor/task-supervisor.ts";
 // By a star, so that `declare module "supercast"` can extend the interface.
 export type * from "./actor/names.ts";
 export type { ActorRef, Address, CallOptions, Via } from "./actor/ref.ts";

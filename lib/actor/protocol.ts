@@ -39,7 +39,16 @@ export interface Untyped {
 }
 
 type Flat<T> = { [Key in keyof T]: T[Key] };
-type Typed<Type, Fields> = Flat<{ readonly type: Type } & Fields>;
+type Typed<Type, Fields> = Flat<{ readonly type: Type } & Frozen<Fields>>;
+
+/** Messages are data that nobody changes: so literals with lists in them are accepted as they are. */
+type Frozen<T> = T extends ((...args: never) => unknown) | Uint8Array | Date
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Frozen<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: Frozen<T[Key]> }
+      : T;
 
 /** The messages of `P` that are calls. */
 export type CallMessage<P> = P extends Untyped
