@@ -41,8 +41,16 @@ export interface HealthOptions {
 
 export interface HealthMonitorArgs {
   readonly services: NodeServices;
-  /** The options in force. They outlive the process, so that a restart does not undo a reconfigure. */
-  readonly kept: { options: HealthOptions };
+  /**
+   * The options in force and the alerts raised. They outlive the process, so that a restart neither undoes
+   * a reconfigure nor raises an alert again, nor forgets to clear one.
+   */
+  readonly kept: { options: HealthOptions; readonly alerts: Map<string, RaisedAlert> };
+}
+
+export interface RaisedAlert {
+  readonly node: string;
+  readonly breach: Breach;
 }
 
 const nullableNumber = z.number().nullable();
@@ -104,6 +112,7 @@ export const healthMonitorProtocol = defineProtocol({
       errorRate: z.number(),
       crashes: z.number(),
       roundAgeMs: nullableNumber,
+      intervalMs: z.number(),
     }),
     help: "what this node tells other nodes' health rounds about itself",
   },
@@ -121,6 +130,8 @@ interface HealthState {
 }
 
 const LAG_SAMPLE_MS = 100;
+/** Of fewer calls in a round, one failure would look like a calamity. */
+const CALLS_FOR_A_RATE = 20;
 /** Nodes that start together get this long to find each other before the first round. */
 const FIRST_ROUND_MS = 1_000;
 
@@ -131,14 +142,15 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
   #generation = 0;
   /** The round under way, which everyone who asks meanwhile joins. */
   #round: Promise<ClusterHealth> | undefined;
-  readonly #alerts = new Map<string, { readonly node: string; readonly breach: Breach }>();
   #worstLagMs = 0;
-  #counted = { calls: 0, errors: 0, crashes: 0 };
+  #counted = { calls: 0, failures: 0, crashes: 0 };
   #rates = { errorRate: 0, crashes: 0 };
 
   init(args: HealthMonitorArgs): HealthState {
     this.#args = args;
     args.services.floor.monitorNodes(this.process);
+    this.#countRates();
+    this.#rates = { errorRate: 0, crashes: 0 }; // what was before this process is no rate
     this.#sampleLag();
     const firstInMs = Math.min(FIRST_ROUND_MS, args.kept.options.intervalMs);
     this.castAfter(firstInMs, { type: "round", generation: this.#generation });
@@ -161,7 +173,7 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
       case "forceCheck":
         this.#runRound().then(
           (health) => from.reply(message, health),
-          (error: unknown) => from.fail(new SupercastError("internal", messageOf(error))),
+          (error: unknown) => from.fail(asSupercastError(error)),
         );
         return this.noReply();
     }
@@ -172,7 +184,7 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
       return;
     }
     this.castAfter(this.#use.kept.options.intervalMs, message);
-    this.#runRound().catch((error: unknown) => this.log.error(`a health round failed: ${messageOf(error)}`));
+    this.#runRound().catch((error: unknown) => this.#roundFailed(error));
   }
 
   override handleInfo(info: Info): void {
@@ -180,9 +192,15 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
       const error = `node down: ${info.reason}`;
       this.#update(this.#assess({ node: info.node, rttMs: undefined, report: undefined, error }));
     } else if (info.type === "nodeUp") {
-      this.#runRound().catch((error: unknown) =>
-        this.log.error(`a health round failed: ${messageOf(error)}`),
-      );
+      // A round that is under way may have found it gone; only one that begins now says how it is.
+      const next = (): Promise<ClusterHealth> => this.#runRound();
+      (this.#round ?? Promise.resolve()).then(next, next).catch((error: unknown) => this.#roundFailed(error));
+    }
+  }
+
+  #roundFailed(error: unknown): void {
+    if (this.process.alive) {
+      this.log.error(`a health round failed: ${messageOf(error)}`);
     }
   }
 
@@ -224,9 +242,14 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
         node === self ? Promise.resolve(this.#measureSelf(self)) : this.#measure(node, healthTimeoutMs),
       ),
     );
+    if (!this.process.alive) {
+      throw new SupercastError("exit", "the health monitor ended during its round", {
+        details: { reason: "killed" },
+      });
+    }
     this.#worstLagMs = 0;
     const { clock } = this.process.system;
-    const nodes = measured.map((each) => this.#assess(each));
+    const nodes = measured.map((each) => this.#assess(this.#withPresent(each)));
     this.state = { nodes, roundAt: clock.now(), checkedAt: isoTime(clock.wallNow()) };
     this.#updateAlerts(nodes);
     const health = this.#clusterHealth();
@@ -250,12 +273,22 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
     }
   }
 
+  /** A node that went down after it had answered has no answer that counts. */
+  #withPresent(measured: Measurement): Measurement {
+    const { node } = measured;
+    if (measured.report === undefined || this.#use.services.floor.isUp(node)) {
+      return measured;
+    }
+    return { node, rttMs: undefined, report: undefined, error: "it went down during the round" };
+  }
+
   #selfReport(): SelfReport {
     const { roundAt } = this.state;
     return {
       eventLoopLagMs: this.#worstLagMs,
       ...this.#rates,
       roundAgeMs: roundAt === undefined ? null : this.now() - roundAt,
+      intervalMs: this.#use.kept.options.intervalMs,
     };
   }
 
@@ -264,13 +297,13 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
     const { metrics } = this.#use.services;
     const counted = {
       calls: metrics.counter(API_METRICS, "calls"),
-      errors: metrics.counter(API_METRICS, "errors"),
+      failures: metrics.counter(API_METRICS, "failures"),
       crashes: this.process.system.crashes,
     };
     const calls = counted.calls - this.#counted.calls;
-    const errors = Math.min(calls, counted.errors - this.#counted.errors);
+    const failures = Math.min(calls, counted.failures - this.#counted.failures);
     this.#rates = {
-      errorRate: calls > 0 ? errors / calls : 0,
+      errorRate: calls >= CALLS_FOR_A_RATE ? failures / calls : 0,
       crashes: counted.crashes - this.#counted.crashes,
     };
     this.#counted = counted;
@@ -279,8 +312,7 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
   // --- judging ----------------------------------------------------------------------------------
 
   #assess(measured: Measurement): NodeHealth {
-    const { thresholds, intervalMs } = this.#use.kept.options;
-    return assessNode(measured, thresholds, intervalMs);
+    return assessNode(measured, this.#use.kept.options.thresholds);
   }
 
   /** Takes in what became known of one node between two rounds. */
@@ -315,21 +347,22 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
   // --- alerts -----------------------------------------------------------------------------------
 
   #updateAlerts(nodes: readonly NodeHealth[]): void {
+    const { alerts } = this.#use.kept;
     const present = new Set<string>();
     for (const { node, breaches } of nodes) {
       for (const breach of breaches) {
         const key = `${node} ${breach.check}`;
         present.add(key);
-        const known = this.#alerts.get(key);
-        this.#alerts.set(key, { node, breach });
+        const known = alerts.get(key);
+        alerts.set(key, { node, breach });
         if (known?.breach.severity !== breach.severity) {
           this.#alert("raised", node, breach);
         }
       }
     }
-    for (const [key, { node, breach }] of this.#alerts) {
+    for (const [key, { node, breach }] of alerts) {
       if (!present.has(key)) {
-        this.#alerts.delete(key);
+        alerts.delete(key);
         this.#alert("cleared", node, breach);
       }
     }
@@ -366,4 +399,8 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
     });
     return kept.options;
   }
+}
+
+function asSupercastError(thrown: unknown): SupercastError {
+  return thrown instanceof SupercastError ? thrown : new SupercastError("internal", messageOf(thrown));
 }

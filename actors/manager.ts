@@ -179,8 +179,10 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, NodeServices> 
     }
     this.call({ name: "manager", node }, { type: "replicationMode" }, { timeoutMs: VERIFY_TIMEOUT_MS }).then(
       () => {
-        this.#step({ type: "added", node });
-        from.reply(message, true);
+        if (this.process.alive) {
+          this.#step({ type: "added", node });
+          from.reply(message, true);
+        }
       },
       (error: unknown) => {
         from.fail(

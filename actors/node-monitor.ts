@@ -32,8 +32,11 @@ export type NodeSource =
 
 export interface NodeMonitorArgs {
   readonly services: NodeServices;
-  /** The source in force. It outlives the process, so that a restart does not undo a reconfigure. */
-  readonly kept: { source: NodeSource };
+  /**
+   * The source in force and what a discovery found last. They outlive the process, so that a restart
+   * undoes neither a reconfigure nor a discovery.
+   */
+  readonly kept: { source: NodeSource; found?: readonly string[] };
   readonly discoveries: DiscoveryTable;
 }
 
@@ -111,7 +114,8 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
   init(args: NodeMonitorArgs): NodeMonitorState {
     this.#args = args;
     const { source } = args.kept;
-    const declared: Declared = source.kind === "all" ? "all" : source.kind === "nodes" ? source.nodes : [];
+    const declared: Declared =
+      source.kind === "all" ? "all" : source.kind === "nodes" ? source.nodes : (args.kept.found ?? []);
     this.#tell(declared);
     if (source.kind === "discover") {
       this.castAfter(0, { type: "refresh", generation: this.#generation });
@@ -132,7 +136,7 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
 
   override handleCast(message: CastMessage<NodeMonitorProtocol>): void {
     const { source } = this.state;
-    if (message.generation !== this.#generation || source.kind !== "discover") {
+    if (!this.#isPresent(message.generation) || source.kind !== "discover") {
       return; // the timer of a source that was replaced
     }
     const { generation } = message;
@@ -146,7 +150,8 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
 
   #reconfigure(message: Reconfigure, from: From<NodeMonitorProtocol>): void {
     this.#generation += 1;
-    const { nodes, discover, refreshMs } = message;
+    const { discover, refreshMs } = message;
+    const nodes = message.nodes === undefined ? undefined : [...new Set(message.nodes)];
     if (discover === undefined) {
       this.#swap(
         message,
@@ -165,7 +170,7 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
     const generation = this.#generation;
     this.#discover(discover).then(
       (found) => {
-        if (generation !== this.#generation) {
+        if (!this.#isPresent(generation)) {
           from.fail(new SupercastError("invalid_message", "replaced by a later reconfigure"));
           return;
         }
@@ -176,7 +181,7 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
         from.fail(
           new SupercastError("invalid_message", `discover: ${messageOf(error)}; the source stays as it was`),
         );
-        if (generation === this.#generation) {
+        if (this.#isPresent(generation)) {
           this.#resume();
         }
       },
@@ -225,7 +230,7 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
 
   #refreshed(generation: number, nodes: readonly string[]): void {
     const { source } = this.state;
-    if (generation === this.#generation && source.kind === "discover") {
+    if (this.#isPresent(generation) && source.kind === "discover") {
       this.#declare({ source, declared: nodes, lastRefresh: "ok" });
       this.#scheduleRefresh(source.refreshMs);
     }
@@ -233,7 +238,7 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
 
   #refreshFailed(generation: number, error: unknown): void {
     const { source } = this.state;
-    if (generation !== this.#generation || source.kind !== "discover") {
+    if (!this.#isPresent(generation) || source.kind !== "discover") {
       return;
     }
     this.log.error(`node discovery failed: ${messageOf(error)}; the nodes found last stay declared`, {
@@ -242,6 +247,11 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
     this.#args?.services.metrics.increment("node_monitor", "discovery_failures");
     this.state = { ...this.state, lastRefresh: "failed", lastError: messageOf(error) };
     this.#scheduleRefresh(source.refreshMs);
+  }
+
+  /** Whether what was begun under `generation` still counts: no later source, and this process lives. */
+  #isPresent(generation: number): boolean {
+    return this.process.alive && generation === this.#generation;
   }
 
   #scheduleRefresh(refreshMs: number): void {
@@ -260,6 +270,11 @@ export class NodeMonitor extends Actor<NodeMonitorProtocol, NodeMonitorState, No
     this.state = next;
     if (this.#args !== undefined) {
       this.#args.kept.source = next.source;
+      if (next.source.kind === "discover" && next.declared !== "all") {
+        this.#args.kept.found = next.declared;
+      } else {
+        delete this.#args.kept.found;
+      }
     }
     if (added.length > 0 || removed.length > 0 || sourceChanged) {
       this.#tell(next.declared);

@@ -27,6 +27,8 @@ export interface SelfReport {
   readonly crashes: number;
   /** Age of its last finished round; null before the first. */
   readonly roundAgeMs: number | null;
+  /** Between two of its rounds. */
+  readonly intervalMs: number;
 }
 
 /** What was measured of one node in one round; without a report it could not be reached. */
@@ -59,11 +61,7 @@ export interface NodeHealth {
 }
 
 /** Judges one node. */
-export function assessNode(
-  measured: Measurement,
-  thresholds: HealthThresholds,
-  intervalMs: number,
-): NodeHealth {
+export function assessNode(measured: Measurement, thresholds: HealthThresholds): NodeHealth {
   const { node, rttMs, report, error } = measured;
   if (report === undefined || rttMs === undefined) {
     const message = `${node} cannot be reached: ${error ?? "no answer"}`;
@@ -99,7 +97,7 @@ export function assessNode(
       `last health round of ${node} is old:`,
       "ms",
       report.roundAgeMs ?? 0,
-      STALE_ROUNDS * intervalMs,
+      STALE_ROUNDS * report.intervalMs,
     ),
   ].filter((breach) => breach !== undefined);
   return {

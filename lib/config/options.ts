@@ -144,8 +144,13 @@ function formatIssue(issue: z.core.$ZodIssue, options: unknown, sources: OptionS
     (inner, step) => (typeof inner === "object" && inner !== null ? Reflect.get(inner, step) : undefined),
     options,
   );
-  const given = SECRETS.has(key) ? "not shown" : JSON.stringify(value);
-  return `${key}${from(key, sources)} is ${value === undefined ? "missing" : given}: ${issue.message}`;
+  const given = SECRETS.has(key) ? "not shown" : showValue(value);
+  return `${key === "" ? "the options object" : key}${from(key, sources)} is ${value === undefined ? "missing" : given}: ${issue.message}`;
+}
+
+/** JSON knows neither functions nor NaN. */
+function showValue(value: unknown): string {
+  return typeof value === "string" || typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 /** Where the value of `key` came from: that of the key itself, of what holds it, or of what it holds. */

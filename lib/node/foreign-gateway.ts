@@ -10,7 +10,7 @@ import { OpenCall } from "../actor/from.ts";
 import type { Process } from "../actor/process.ts";
 import type { CallEntry, CastEntry, Schema, SchemaIssue } from "../actor/protocol.ts";
 import { type ActorSystem, mailboxFull, noproc } from "../actor/system.ts";
-import { messageOf, SupercastError } from "../base/errors.ts";
+import { type ErrorCode, messageOf, SupercastError } from "../base/errors.ts";
 import type { MetricsStore } from "../telemetry/metrics.ts";
 import type { IncomingMessage, Subscription, Transport } from "../transport/transport.ts";
 import {
@@ -31,8 +31,22 @@ export interface ForeignGatewayOptions {
   readonly metrics: MetricsStore;
 }
 
-/** The namespace of the gateway's counters: `calls`, `casts`, `errors` and one per error code. */
+/**
+ * The namespace of the gateway's counters: `calls`, `casts`, `errors`, one per error code, and `failures`:
+ * the errors that are not their sender's fault.
+ */
 export const API_METRICS = "api";
+
+/** Errors that say more about the client than about this node. */
+const CLIENT_FAULTS: ReadonlySet<ErrorCode> = new Set([
+  "invalid_message",
+  "forbidden",
+  "payload_too_large",
+  "noproc",
+  "config_mismatch",
+  "already_started",
+  "calling_self",
+]);
 
 /** Fields of the envelope that are no fields of the message. */
 const ENVELOPE_FIELDS: ReadonlySet<string> = new Set(["type", "requestId", "position"]);
@@ -50,7 +64,8 @@ export class ForeignGateway {
   constructor(options: ForeignGatewayOptions) {
     this.#options = options;
     const { clock, limits } = options.system;
-    this.#requests = new RequestMemory(clock, limits.requestIds, limits.requestIdMs);
+    const bytesOf = (answer: ForeignAnswer): number => encodeAnswer(answer, "msgpack").payload.length;
+    this.#requests = new RequestMemory({ clock, limits, bytesOf });
   }
 
   start(): void {
@@ -66,7 +81,7 @@ export class ForeignGateway {
   }
 
   stop(): void {
-    for (const subscription of this.#subscriptions) {
+    for (const subscription of this.#subscriptions.splice(0)) {
       subscription.unsubscribe();
     }
   }
@@ -190,6 +205,9 @@ export class ForeignGateway {
       const { metrics, system } = this.#options;
       metrics.increment(API_METRICS, "errors");
       metrics.increment(API_METRICS, outcome.error.code);
+      if (!CLIENT_FAULTS.has(outcome.error.code)) {
+        metrics.increment(API_METRICS, "failures");
+      }
       system.log.debug(`a foreign message was refused: ${outcome.error.message}`, { subject });
     }
   }

@@ -132,18 +132,21 @@ export class Node {
 
   /** Calls `onDown` once when `target` ends, is not there or cannot be reached. Returns what takes it back. */
   monitor(target: Address, onDown: (down: Down) => void): () => void {
+    const { clock, log } = this.system;
     let active = true;
-    const { demonitor } = this.system.monitor(
-      {
-        deliverDown: (down) => {
-          if (active) {
-            active = false;
-            this.system.clock.microtask(() => onDown(down));
-          }
-        },
-      },
-      target,
-    );
+    const tell = (down: Down): void => {
+      if (!active) {
+        return; // taken back meanwhile
+      }
+      active = false;
+      try {
+        onDown(down);
+      } catch (thrown) {
+        log.error("a monitor's function threw", { error: thrown });
+      }
+    };
+    const watcher = { deliverDown: (down: Down): void => clock.microtask(() => tell(down)) };
+    const { demonitor } = this.system.monitor(watcher, target);
     return () => {
       active = false;
       demonitor();

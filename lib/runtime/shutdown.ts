@@ -72,10 +72,9 @@ export class Shutdown {
         system.log.warn(`stopping, phase ${name}: ${problem}`);
       }
     };
-    await phase("refuse", async () => {
+    await phase("refuse", () => {
       gateway.stop();
-      await service?.stop();
-      return undefined;
+      return this.#bounded(service?.stop());
     });
     await phase("drain", () => this.#drain());
     await phase("tree", () => this.#endTree(root));
@@ -83,17 +82,23 @@ export class Shutdown {
       floor.stop();
       return undefined;
     });
-    await phase("transport", async () => {
-      await transport.close({ drain: true });
-      return undefined;
-    });
-    await phase("server", async () => {
-      await after?.();
-      return undefined;
-    });
+    await phase("transport", () => this.#bounded(transport.close({ drain: true })));
+    await phase("server", () => this.#bounded(after?.()));
     system.close();
     this.#settle(cause);
     return phases;
+  }
+
+  /** Waits for `work`, at most `2 x drainMs`: what hangs must not keep the node from ending. */
+  async #bounded(work: Promise<void> | undefined): Promise<string | undefined> {
+    const { clock, limits } = this.#parts.system;
+    const waitMs = 2 * limits.drainMs;
+    return new Promise((resolve, reject) => {
+      const timer = clock.setTimer(() => resolve(`not over after ${waitMs} ms`), waitMs);
+      Promise.resolve(work)
+        .then(() => resolve(undefined), reject)
+        .finally(() => clock.clearTimer(timer));
+    });
   }
 
   /** Waits until every mailbox is empty and nobody is in an async handler, at most `drainMs`. */

@@ -24,16 +24,15 @@ import { type Subjects, subjectsOf } from "../node/subjects.ts";
 import { publishEvent } from "../telemetry/events.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { MetricsStore } from "../telemetry/metrics.ts";
-import type { Transport, TransportEvent } from "../transport/transport.ts";
+import type { AnnouncedService, Transport, TransportEvent } from "../transport/transport.ts";
 import { decode, encode } from "../wire/codec.ts";
 import { announceNode } from "./announce.ts";
 import { discoveryTable } from "./discovery.ts";
+import { checkNameIsFree } from "./name-check.ts";
 import { Node } from "./node.ts";
 import { basePorts, type NodePorts, type OpenedTransport, openTransport } from "./ports.ts";
 import { Shutdown } from "./shutdown.ts";
 
-/** How long a node waits for another one that may bear its name. */
-const NAME_CHECK_MS = 500;
 /** Every node beats once within this many intervals, so whoever is there has been heard. */
 const DISCOVERY_BEATS = 1.5;
 
@@ -87,18 +86,20 @@ async function compose(
   floor.start();
   const gateway = new ForeignGateway({ system, transport, subjects, metrics });
   let root: Process;
+  let service: AnnouncedService | undefined;
   try {
     root = await startTree(system, settings, services);
+    gateway.start();
+    service = await announceNode({ transport, subjects, system, cluster: settings.cluster });
   } catch (error) {
+    gateway.stop();
     floor.stop();
     system.close();
     throw error;
   }
-  gateway.start();
-  const service = await announceNode({ transport, subjects, system, cluster: settings.cluster });
   const shutdown = new Shutdown({ system, floor, gateway, transport, root, service, ...after(opened) });
   endWith({ root, floor, transport, shutdown, log, system });
-  await transport.flush();
+  await settled(transport);
   await hearPeers(floor, settings, clock);
   log.info(`node ${settings.name} is ready`, { cluster: settings.cluster, incarnation: system.incarnation });
   return new Node({ system, floor, groups, cluster: settings.cluster, servers: opened.servers, shutdown });
@@ -106,6 +107,17 @@ async function compose(
 
 function after({ close }: OpenedTransport): { after?: () => Promise<void> } {
   return close === undefined ? {} : { after: close };
+}
+
+/** Waits until the subscriptions stand. A connection that breaks now makes them again when it is back. */
+async function settled(transport: Transport): Promise<void> {
+  try {
+    await transport.flush();
+  } catch (error) {
+    if (!(error instanceof SupercastError && error.code === "noconnection")) {
+      throw error;
+    }
+  }
 }
 
 /** Sorts by time of birth, so that of two live nodes with one name the younger prevails. */
@@ -119,33 +131,6 @@ function usesLocalCodec({ localCodec }: NodeSettings): boolean {
 
 function throughCodec(value: unknown): unknown {
   return decode(encode(value));
-}
-
-async function checkNameIsFree(
-  transport: Transport,
-  subjects: Subjects,
-  name: string,
-  log: Logger,
-): Promise<void> {
-  let answer: Uint8Array;
-  try {
-    answer = (await transport.request(subjects.who(name), new Uint8Array(0), { timeoutMs: NAME_CHECK_MS }))
-      .payload;
-  } catch (error) {
-    if (error instanceof SupercastError && error.code === "noproc") {
-      return; // nobody listens there
-    }
-    if (error instanceof SupercastError && error.code === "timeout") {
-      log.warn(`something listens under the name ${name} but does not answer; this node takes the name over`);
-      return;
-    }
-    throw error;
-  }
-  const incarnation = Buffer.from(answer).toString("latin1");
-  throw new SupercastError(
-    "config_mismatch",
-    `the name ${JSON.stringify(name)} is taken: incarnation ${incarnation} answers to it; choose another name, or stop that node`,
-  );
 }
 
 function makeServices(
@@ -182,7 +167,7 @@ async function startTree(
   const tree = rootTree({
     services,
     nodeMonitor: { services, kept: { source }, discoveries: discoveryTable(discoveries) },
-    health: { services, kept: { options: healthOptions(settings) } },
+    health: { services, kept: { options: healthOptions(settings), alerts: new Map() } },
     actors: { intensity: settings.restartIntensity, periodMs: settings.restartPeriodMs },
   });
   const outcome = await system.start(Supervisor, tree, { name: "root" });

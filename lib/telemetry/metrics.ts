@@ -9,7 +9,12 @@ import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 
 const SAMPLES_KEPT = 256;
 /** Keys are made by callers, also foreign ones; beyond this many a new one is refused. */
-const KEYS_MAX = 1_000;
+const NAMESPACES_MAX = 1_000;
+const COUNTERS_MAX = 10_000;
+/** Each costs a histogram of some ten thousand bytes. */
+const LATENCIES_MAX = 500;
+/** What a histogram tells apart: one percent, from a microsecond to an hour. */
+const LATENCY_RANGE = { lowest: 1, highest: 3_600_000_000, figures: 2 } as const;
 
 export interface LatencySummary {
   readonly count: number;
@@ -21,12 +26,13 @@ export interface LatencySummary {
 }
 
 class Latency {
-  readonly histogram: RecordableHistogram = createHistogram();
+  readonly histogram: RecordableHistogram = createHistogram(LATENCY_RANGE);
   readonly samples: number[] = [];
   #next = 0;
 
   record(valueUs: number): void {
-    this.histogram.record(Math.max(1, Math.round(valueUs)));
+    const { lowest, highest } = LATENCY_RANGE;
+    this.histogram.record(Math.min(highest, Math.max(lowest, Math.round(valueUs))));
     this.samples[this.#next] = valueUs;
     this.#next = (this.#next + 1) % SAMPLES_KEPT;
   }
@@ -54,16 +60,31 @@ class Latency {
 export class MetricsStore {
   readonly #counters = new Map<string, Map<string, number>>();
   readonly #latencies = new Map<string, Latency>();
+  #counterCount = 0;
   /** Increments and samples refused because there were too many keys. */
   refused = 0;
 
   increment(namespace: string, field: string, by: number = 1): void {
-    const fields = getOrAdd(this.#counters, namespace, () => new Map<string, number>());
-    if (fields === undefined || (!fields.has(field) && fields.size >= KEYS_MAX)) {
+    const fields = this.#counters.get(namespace);
+    const value = fields?.get(field);
+    if (fields !== undefined && value !== undefined) {
+      fields.set(field, value + by);
+    } else {
+      this.#add(namespace, field, by);
+    }
+  }
+
+  #add(namespace: string, field: string, value: number): void {
+    const room = this.#counterCount < COUNTERS_MAX;
+    const fields = room
+      ? getOrAdd(this.#counters, namespace, NAMESPACES_MAX, () => new Map<string, number>())
+      : undefined;
+    if (fields === undefined) {
       this.refused += 1;
       return;
     }
-    fields.set(field, (fields.get(field) ?? 0) + by);
+    this.#counterCount += 1;
+    fields.set(field, value);
   }
 
   counter(namespace: string, field: string): number {
@@ -80,12 +101,13 @@ export class MetricsStore {
   }
 
   resetCounters(namespace: string): void {
+    this.#counterCount -= this.#counters.get(namespace)?.size ?? 0;
     this.#counters.delete(namespace);
   }
 
   /** Records one latency, in microseconds. */
   recordLatency(key: string, valueUs: number): void {
-    const latency = getOrAdd(this.#latencies, key, () => new Latency());
+    const latency = getOrAdd(this.#latencies, key, LATENCIES_MAX, () => new Latency());
     if (latency === undefined) {
       this.refused += 1;
       return;
@@ -107,9 +129,14 @@ export class MetricsStore {
   }
 }
 
-function getOrAdd<Value>(map: Map<string, Value>, key: string, make: () => Value): Value | undefined {
+function getOrAdd<Value>(
+  map: Map<string, Value>,
+  key: string,
+  sizeMax: number,
+  make: () => Value,
+): Value | undefined {
   const found = map.get(key);
-  if (found !== undefined || map.size >= KEYS_MAX) {
+  if (found !== undefined || map.size >= sizeMax) {
     return found;
   }
   const made = make();
