@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import { SupercastError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
+import { settledWithin } from "./deadline.ts";
 import { runHandler } from "./handlers.ts";
 import { Listeners } from "./listeners.ts";
 import { Outbound } from "./outbound.ts";
@@ -200,7 +201,8 @@ export class MemoryClient implements Transport {
 
   async #close(drain: boolean): Promise<void> {
     if (drain && this.connected) {
-      await this.#drain();
+      // What was on its way when the drain began is routed when the round trip ends, or never will be.
+      await settledWithin(this.#clock, this.#outbound.flush(), this.#limits.drainMs);
     }
     if (this.#ended) {
       return;
@@ -209,18 +211,6 @@ export class MemoryClient implements Transport {
     this.#hub.leave();
     this.#leave();
     this.#listeners.emit({ type: "closed" });
-  }
-
-  /** What was on its way when the drain began is routed when the round trip ends, or never will be. */
-  #drain(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(resolve, this.#limits.drainMs);
-      const done = (): void => {
-        this.#clock.clearTimer(timer);
-        resolve();
-      };
-      this.#outbound.flush().then(done, done);
-    });
   }
 
   #noConnection(): SupercastError {

@@ -1,21 +1,25 @@
 /**
- * The transport over one NATS connection that stands, breaks and is made again.
+ * The transport over one NATS connection after the other.
  *
  * Here the traps of the client (nats 2.x) are closed: this is the one place that subscribes, so a handler that
- * throws cannot end the client's read loop; nothing is published into a buffer that a redial throws away; what
- * waits on a connection fails when it breaks; bytes on their way are bounded.
+ * throws cannot end the client's read loop; each connection is a client of its own, made anew when one breaks;
+ * nothing is published into a buffer that is thrown away later; what waits on a connection fails when it
+ * breaks; bytes on their way are bounded.
  */
 import { DebugEvents, Events, type Msg, type NatsConnection, type NatsError, type Status } from "nats";
 import type { Clock } from "../base/clock.ts";
 import { SupercastError } from "../base/errors.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Random } from "../base/random.ts";
+import { settledWithin } from "./deadline.ts";
 import { runHandler } from "./handlers.ts";
 import type { Listeners } from "./listeners.ts";
 import { LoopWatch } from "./loop-watch.ts";
+import type { Dialler, Reached } from "./nats-dialler.ts";
 import { publishError, runningError } from "./nats-errors.ts";
 import { NatsIncoming, toNatsOptions } from "./nats-message.ts";
-import { announceNatsService } from "./nats-service.ts";
+import { NatsServices } from "./nats-service.ts";
+import { NatsSubscriptions } from "./nats-subscriptions.ts";
 import { Outbound } from "./outbound.ts";
 import { checkedBytes } from "./outgoing.ts";
 import { Requests } from "./requests.ts";
@@ -36,57 +40,55 @@ import type {
 /** Clients leave a server that goes lame within this time, not all at once. */
 const LAME_DUCK_SPREAD_MS = 500;
 
-export interface NatsConnectionSetup {
+export interface NatsTransportSetup {
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: Limits;
   readonly listeners: Listeners;
-  /** `host:port` of every server that was configured. */
-  readonly hosts: readonly string[];
+  readonly dialler: Dialler;
+  /** Answers to requests arrive on `<inbox>.<token>`. */
   readonly inbox: string;
 }
 
 export class NatsTransport implements Transport {
-  readonly #nc: NatsConnection;
-  readonly #clock: Clock;
-  readonly #random: Random;
-  readonly #limits: Limits;
-  readonly #listeners: Listeners;
-  readonly #hosts: readonly string[];
+  readonly #setup: NatsTransportSetup;
   readonly #outbound: Outbound;
   readonly #requests: Requests;
+  readonly #services: NatsServices;
   readonly #watch: LoopWatch;
+  readonly #subscriptions = new NatsSubscriptions();
+  /** The present connection, or the last one. */
+  #nc: NatsConnection;
+  #host: string;
   #connectedAt: number | undefined;
   #maxPayload = 0;
-  #handlerFailures = 0;
-  #reconnects = 0;
-  #dials = 0;
   #stale = false;
-  #moving = false;
+  #lame = false;
   #closing: Promise<void> | undefined;
   #ended = false;
+  readonly #earlier = { inMsgs: 0, outMsgs: 0, inBytes: 0, outBytes: 0 };
+  #handlerFailures = 0;
+  #reconnects = 0;
 
-  constructor(nc: NatsConnection, setup: NatsConnectionSetup) {
-    this.#nc = nc;
-    this.#clock = setup.clock;
-    this.#random = setup.random;
-    this.#limits = setup.limits;
-    this.#listeners = setup.listeners;
-    this.#hosts = setup.hosts;
-    this.#outbound = new Outbound(setup.limits.outboundBytes, () => nc.flush());
+  constructor(reached: Reached, setup: NatsTransportSetup) {
+    this.#setup = setup;
+    this.#nc = reached.nc;
+    this.#host = reached.host;
+    this.#outbound = new Outbound(setup.limits.outboundBytes, () => this.#nc.flush());
     this.#requests = new Requests({
       clock: setup.clock,
       inbox: setup.inbox,
       openMax: setup.limits.openCalls,
       publish: (subject, payload, options) => this.publish(subject, payload, options),
       subscribe: (pattern, handler) => {
-        this.#subscribe(pattern, handler, undefined, () => this.#requests.forgetSubscription());
+        this.#subscribe(pattern, handler, undefined, (error) => this.#onInboxLost(error));
       },
     });
+    this.#services = new NatsServices(this, setup.listeners, (subject, error) =>
+      this.#handlerFailed(subject, error),
+    );
     this.#watch = new LoopWatch(setup.clock);
-    this.#enter();
-    void this.#followStatus();
-    void nc.closed().then((error) => this.#end(error instanceof Error ? error : undefined));
+    this.#enter(reached);
   }
 
   get connected(): boolean {
@@ -105,18 +107,15 @@ export class NatsTransport implements Transport {
     return this.#outbound.pendingBytes;
   }
 
-  get server(): string {
-    return this.#nc.getServer();
-  }
-
   get stats(): TransportStats {
+    const earlier = this.#earlier;
     const { inMsgs, outMsgs, inBytes, outBytes } = this.#nc.stats();
     return {
-      inMessages: inMsgs,
-      outMessages: outMsgs,
-      inBytes,
-      outBytes,
-      handlerFailures: this.#handlerFailures + this.#listeners.failures,
+      inMessages: earlier.inMsgs + inMsgs,
+      outMessages: earlier.outMsgs + outMsgs,
+      inBytes: earlier.inBytes + inBytes,
+      outBytes: earlier.outBytes + outBytes,
+      handlerFailures: this.#handlerFailures + this.#setup.listeners.failures,
       reconnects: this.#reconnects,
     };
   }
@@ -155,7 +154,7 @@ export class NatsTransport implements Transport {
   }
 
   onEvent(listener: (event: TransportEvent) => void): () => void {
-    return this.#listeners.add(listener);
+    return this.#setup.listeners.add(listener);
   }
 
   flush(): Promise<void> {
@@ -167,101 +166,120 @@ export class NatsTransport implements Transport {
     return this.#closing;
   }
 
-  announce(service: ServiceDescription): Promise<AnnouncedService> {
-    return announceNatsService(this.#nc, this, service, {
-      onHandlerFailed: (subject, error) => this.#handlerFailed(subject, error),
-      onStopped: (error) => this.#listeners.emit({ type: "error", error }),
-    });
+  announce(description: ServiceDescription): Promise<AnnouncedService> {
+    return this.#services.announce(description, this.connected ? this.#nc : undefined);
   }
 
-  // --- messages in -----------------------------------------------------------------------------
+  // --- subscriptions -----------------------------------------------------------------------------
 
   #subscribe(
     subject: string,
     handler: MessageHandler,
     queue: string | undefined,
-    onLost: () => void,
+    onLost: (error: SupercastError) => void,
   ): Subscription {
     const onFailure = (error: unknown): void => this.#handlerFailed(subject, error);
-    // Nothing may escape from the callback: it would end the client's read loop, without an event.
     const callback = (error: NatsError | null, message: Msg): void => {
       if (error === null) {
         runHandler(handler, new NatsIncoming(message, this), onFailure);
       } else {
-        onLost(); // The server forbids it; `#onComplaint` tells.
+        onLost(this.#forbidden("subscription", subject)); // `#onComplaint` tells of it too.
       }
     };
-    const inner = this.#nc.subscribe(subject, queue === undefined ? { callback } : { queue, callback });
-    return { subject, unsubscribe: () => inner.unsubscribe() };
+    return this.#subscriptions.add(subject, queue, callback, this.connected ? this.#nc : undefined);
   }
 
   #handlerFailed(subject: string, error: unknown): void {
     this.#handlerFailures += 1;
-    this.#listeners.emit({ type: "handlerFailed", subject, error });
+    this.#setup.listeners.emit({ type: "handlerFailed", subject, error });
   }
 
-  // --- the life of the connection ----------------------------------------------------------------
+  #onInboxLost(error: SupercastError): void {
+    this.#requests.forgetSubscription();
+    this.#requests.rejectAll(() => error);
+  }
 
-  #enter(): void {
-    this.#connectedAt = this.#clock.now();
-    this.#maxPayload = this.#nc.info?.max_payload ?? 0;
-    this.#dials = 0;
+  // --- the life of a connection --------------------------------------------------------------------
+
+  #enter({ nc, host }: Reached): void {
+    this.#nc = nc;
+    this.#host = host;
+    this.#connectedAt = this.#setup.clock.now();
+    this.#maxPayload = nc.info?.max_payload ?? 0;
     this.#stale = false;
-    this.#moving = false;
+    this.#lame = false;
+    this.#setup.dialler.learn(nc.info?.connect_urls ?? []);
+    void this.#followStatus(nc);
+    void nc.closed().then(() => this.#onClosed(nc));
+    this.#subscriptions.establish(nc);
+    this.#services.establish(nc);
   }
 
-  async #followStatus(): Promise<void> {
-    for await (const status of this.#nc.status()) {
+  async #followStatus(nc: NatsConnection): Promise<void> {
+    for await (const status of nc.status()) {
       this.#onStatus(status);
     }
   }
 
   #onStatus(status: Status): void {
-    const server = this.#nc.getServer();
     switch (status.type) {
-      case Events.Disconnect:
-        this.#onDisconnect(String(status.data));
-        break;
-      case Events.Reconnect:
-        this.#onReconnect(server);
-        break;
-      case DebugEvents.Reconnecting:
-        this.#dials += 1;
-        this.#listeners.emit({ type: "connecting", attempt: this.#dials });
-        break;
       case DebugEvents.StaleConnection:
         this.#stale = true;
         break;
+      case Events.Update:
+        this.#setup.dialler.learn(this.#nc.info?.connect_urls ?? []);
+        break;
       case Events.LDM:
-        this.#onLameDuck(server);
+        this.#onLameDuck();
         break;
       case Events.Error:
-        this.#onComplaint(status, server);
+        this.#onComplaint(status);
         break;
       default:
         break;
     }
   }
 
-  /** The client tells of one break several times when a redial fails late; only the first counts. */
-  #onDisconnect(server: string): void {
-    if (this.#connectedAt === undefined) {
+  #onClosed(nc: NatsConnection): void {
+    if (nc !== this.#nc || this.#connectedAt === undefined || this.#closing !== undefined) {
       return;
     }
-    const lateMs = this.#watch.recentStandstillMs();
+    const lateMs = this.#lame ? 0 : this.#watch.recentStandstillMs();
     this.#leave();
     if (lateMs > 0) {
-      this.#listeners.emit({ type: "slowConsumer", lateMs });
+      this.#setup.listeners.emit({ type: "slowConsumer", lateMs });
     }
-    this.#listeners.emit({ type: "disconnected", server, stale: this.#stale });
+    this.#setup.listeners.emit({ type: "disconnected", server: this.#host, stale: this.#stale });
+    void this.#reconnect();
   }
 
-  #onReconnect(server: string): void {
-    if (this.#connectedAt === undefined && !this.#ended) {
-      this.#enter();
+  async #reconnect(): Promise<void> {
+    const { dialler, listeners } = this.#setup;
+    dialler.demote(this.#host);
+    try {
+      const reached = await dialler.connect("endless");
+      if (this.#ended) {
+        await reached.nc.close();
+        return;
+      }
+      this.#addStats();
       this.#reconnects += 1;
-      this.#listeners.emit({ type: "reconnected", server });
+      this.#enter(reached);
+      listeners.emit({ type: "reconnected", server: reached.host });
+    } catch (error) {
+      // It ends without success only when the transport was closed meanwhile.
+      if (!this.#ended && this.#closing === undefined) {
+        throw error;
+      }
     }
+  }
+
+  #addStats(): void {
+    const { inMsgs, outMsgs, inBytes, outBytes } = this.#nc.stats();
+    this.#earlier.inMsgs += inMsgs;
+    this.#earlier.outMsgs += outMsgs;
+    this.#earlier.inBytes += inBytes;
+    this.#earlier.outBytes += outBytes;
   }
 
   #leave(): void {
@@ -273,81 +291,64 @@ export class NatsTransport implements Transport {
     });
   }
 
-  /** The server is going to close its connections; one that leaves by itself loses nothing. */
-  #onLameDuck(server: string): void {
-    const known = [...this.#hosts, ...(this.#nc.info?.connect_urls ?? [])];
-    const moving = known.some((host) => host !== server);
-    if (this.#moving || !this.connected) {
+  /** The server is going to close its connections; one that leaves by itself loses less. */
+  #onLameDuck(): void {
+    const { clock, dialler, listeners, random } = this.#setup;
+    const nc = this.#nc;
+    dialler.learn(nc.info?.connect_urls ?? []);
+    if (this.#lame || !this.connected) {
       return;
     }
-    this.#moving = moving;
-    this.#listeners.emit({ type: "lameDuck", server, moving });
+    this.#lame = true;
+    const moving = dialler.knowsOtherThan(this.#host);
+    listeners.emit({ type: "lameDuck", server: this.#host, moving });
     if (moving) {
-      const waitMs = this.#random.below(LAME_DUCK_SPREAD_MS);
-      this.#clock.setTimer(() => void this.#move(server), waitMs, { unref: true });
+      clock.setTimer(() => void this.#moveFrom(nc), random.below(LAME_DUCK_SPREAD_MS), { unref: true });
     }
   }
 
-  async #move(server: string): Promise<void> {
-    try {
-      await this.#outbound.flush();
-      if (this.connected && this.#nc.getServer() === server && this.#closing === undefined) {
-        await this.#nc.reconnect();
-      }
-    } catch (error) {
-      // It broke before we could leave; the client is dialling already.
-      this.#listeners.emit({ type: "error", error: publishError(error) });
+  async #moveFrom(nc: NatsConnection): Promise<void> {
+    const { clock, limits } = this.#setup;
+    if (nc === this.#nc && this.connected && this.#closing === undefined) {
+      await settledWithin(clock, this.#outbound.flush(), limits.drainMs);
+      await nc.close();
     }
   }
 
-  #onComplaint(status: Status, server: string): void {
-    const subject = status.permissionContext?.subject;
-    const operation = status.permissionContext?.operation;
-    if (subject === undefined) {
-      this.#listeners.emit({ type: "error", error: runningError(String(status.data), server) });
-      return;
+  #onComplaint(status: Status): void {
+    const { listeners } = this.#setup;
+    const { subject, operation } = status.permissionContext ?? {};
+    if (subject === undefined || operation === undefined) {
+      listeners.emit({ type: "error", error: runningError(String(status.data), this.#host) });
+    } else {
+      listeners.emit({ type: "error", error: this.#forbidden(operation, subject), subject });
     }
-    const text = `the nats-server at ${server} forbids ${operation} on ${subject}`;
-    this.#listeners.emit({ type: "error", error: new SupercastError("forbidden", text), subject });
   }
 
-  // --- the end ---------------------------------------------------------------------------------
+  #forbidden(operation: string, subject: string): SupercastError {
+    return new SupercastError(
+      "forbidden",
+      `the nats-server at ${this.#host} forbids ${operation} on ${subject}`,
+    );
+  }
+
+  // --- the end -------------------------------------------------------------------------------------
 
   async #close(drain: boolean): Promise<void> {
+    const { clock, dialler, limits } = this.#setup;
+    dialler.stop();
     if (drain && this.connected) {
-      await this.#drain();
-    }
-    await this.#nc.close();
-    this.#end(undefined);
-  }
-
-  /** At most until the deadline; a drain that fails has lost its connection, and there is nothing to wait for. */
-  #drain(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(resolve, this.#limits.drainMs);
-      const done = (): void => {
-        this.#clock.clearTimer(timer);
-        resolve();
-      };
-      this.#nc.drain().then(done, done);
-    });
-  }
-
-  #end(error: Error | undefined): void {
-    if (this.#ended) {
-      return;
+      await settledWithin(clock, this.#nc.drain(), limits.drainMs);
     }
     this.#ended = true;
     this.#leave();
     this.#watch.stop();
-    const cause = error === undefined ? undefined : runningError(error.message, this.#nc.getServer(), error);
-    this.#listeners.emit(cause === undefined ? { type: "closed" } : { type: "closed", error: cause });
+    await this.#nc.close();
+    this.#setup.listeners.emit({ type: "closed" });
   }
 
   #noConnection(): SupercastError {
-    return new SupercastError(
-      "noconnection",
-      this.#ended ? "the transport is closed" : "not connected to NATS; reconnecting",
-    );
+    const text = this.#ended ? "the transport is closed" : "not connected to NATS; reconnecting";
+    return new SupercastError("noconnection", text);
   }
 }

@@ -23,8 +23,14 @@ const MISCONFIGURED: ReadonlySet<string> = new Set([
 const CERTIFICATE =
   /^(ERR_(TLS|SSL|OSSL)_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/;
 
+/** TLS alerts by which a server complains of the client's certificate, or of there being none. */
+const OUR_CERTIFICATE = /_ALERT_(BAD_CERTIFICATE|CERTIFICATE_REQUIRED|UNKNOWN_CA|CERTIFICATE_)/;
+
+/** Where OpenSSL's long line says what it is about. */
+const OPENSSL_REASON = /SSL routines:[^:]*:([^:]+):/;
+
 /** Why connecting to `server` failed. `forbidden` and `config_mismatch` will not pass by waiting. */
-export function connectError(error: unknown, server: string, usesTls: boolean): SupercastError {
+export function connectError(error: unknown, server: string): SupercastError {
   const code = codeOf(error);
   const said = wordsOf(error);
   const failure = (errorCode: ErrorCode, text: string): SupercastError =>
@@ -35,12 +41,12 @@ export function connectError(error: unknown, server: string, usesTls: boolean): 
   if (code === "SERVER_OPT_NA" && said === "tls") {
     return failure("config_mismatch", `tls: the nats-server at ${server} offers no TLS`);
   }
+  if (OUR_CERTIFICATE.test(code)) {
+    const text = `the nats-server at ${server} demands a client certificate, or refuses ours: ${said}`;
+    return failure("config_mismatch", `tls.certFile: ${text}`);
+  }
   if (MISCONFIGURED.has(code) || CERTIFICATE.test(code)) {
     return failure("config_mismatch", `cannot connect to the nats-server at ${server}: ${said} (${code})`);
-  }
-  if (code === "TIMEOUT" && usesTls) {
-    const text = `the nats-server at ${server} did not finish connecting; it may demand a client certificate`;
-    return failure("noconnection", text);
   }
   return failure("noconnection", `no connection to the nats-server at ${server}: ${said || code}`);
 }
@@ -70,7 +76,8 @@ function codeOf(error: unknown): string {
 function wordsOf(error: unknown): string {
   const below =
     typeof error === "object" && error !== null && "chainedError" in error ? error.chainedError : undefined;
-  const words = messageOf(error);
+  const words = error === undefined ? "the server closed the connection" : messageOf(error);
   const more = below === undefined ? "" : messageOf(below);
-  return more === "" || more === words ? words : `${words}: ${more}`;
+  const text = more === "" || more === words ? words : `${words}: ${more}`;
+  return OPENSSL_REASON.exec(text)?.[1] ?? text;
 }

@@ -110,8 +110,8 @@ export interface ServiceEndpoint {
 }
 
 export interface AnnouncedService {
-  /** The id under which `$SRV.PING.<name>.<id>` finds this instance. */
-  readonly id: string;
+  /** The id under which `$SRV.PING.<name>.<id>` finds it. A new one with each connection; undefined before the first. */
+  readonly id: string | undefined;
   stop(): Promise<void>;
 }
 
@@ -154,6 +154,9 @@ export interface Transport {
    * received is still handled and what was published still sent. Harmless when repeated.
    */
   close(options?: { readonly drain?: boolean }): Promise<void>;
-  /** Registers a NATS micro service. Only the NATS implementation has it. */
+  /**
+   * Registers a NATS micro service, and again after each reconnect; its statistics then begin anew.
+   * Throws `config_mismatch` for names that NATS does not allow. Only the NATS implementation has it.
+   */
   announce?(service: ServiceDescription): Promise<AnnouncedService>;
 }
