@@ -65,7 +65,10 @@ export class Started extends Result {
 }
 
 /** From init: do not start, and that is no error. */
-export class Ignore {}
+export class Ignore {
+  /** An empty class would be any value's type, and every wrong state would compile. */
+  readonly ignored = true;
+}
 
 /** From init: the start fails with `reason`, but the process ends `normal` and nothing is reported. */
 export class Refuse {
