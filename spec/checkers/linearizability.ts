@@ -3,9 +3,9 @@
  * return, so that the whole is a legal run of one sequential object?
  *
  * The search is Wing and Gong's with Lowe's improvements (Gavin Lowe, "Testing for linearizability", 2017):
- * calls and returns stand in time order in a doubly linked list; an operation that may be next is tried on
- * the model, lifted out of the list and put on a stack; a return that is reached before its operation was
- * linearized means going back; a configuration met before is not searched again. Histories split by the
+ * calls and returns stand in time order in a doubly linked list; an operation called before the first return is
+ * tried on the model, lifted out of the list and put on a stack; when none is left to try, the last one
+ * is taken back; a configuration met before is not searched again. Histories split by the
  * model's partition (a key, the name of a queue), since each part stands alone. Three more rules make the
  * search smaller and none of them changes the verdict:
  *
@@ -206,23 +206,23 @@ class Search<State, Input, Output> {
   }
 
   run(): "linearizable" | "not linearizable" | Bound {
-    let entry = this.#list.first;
+    let candidate = this.#list.firstCandidate();
     while (this.#list.returnsLeft > 0) {
-      const call = this.#list.operationCalledAt(entry);
-      const outcome = call < 0 ? "blocked" : this.#tryNext(call);
+      const outcome = candidate < 0 ? "blocked" : this.#tryNext(candidate);
       if (outcome === "took") {
-        entry = this.#list.first;
+        candidate = this.#list.firstCandidate();
       } else if (outcome === "no") {
-        entry = this.#list.after(entry);
-      } else if (outcome === "blocked") {
-        this.#remember();
-        entry = this.#goBack();
-        if (entry < 0) {
-          return "not linearizable";
-        }
+        candidate = this.#list.nextCandidate(candidate);
       } else {
         this.#remember();
-        return outcome;
+        if (outcome !== "blocked") {
+          return outcome;
+        }
+        const last = this.#goBack();
+        if (last < 0) {
+          return "not linearizable";
+        }
+        candidate = this.#list.nextCandidate(last);
       }
     }
     return "linearizable";
@@ -272,14 +272,14 @@ class Search<State, Input, Output> {
     return "took";
   }
 
-  /** Takes operations back, up to the last that had an alternative: the entry after it, or -1. */
+  /** Takes operations back, up to the last that had an alternative, which is the answer; or -1. */
   #goBack(): number {
     for (let top = this.#stack.pop(); top !== undefined; top = this.#stack.pop()) {
       this.#list.unlift(top.operation);
       this.#flip(top.operation);
       this.#state = top.before;
       if (!top.forced) {
-        return this.#list.after(this.#list.callOf(top.operation));
+        return top.operation;
       }
     }
     return -1;

@@ -75,12 +75,13 @@ function drawSlots({ clients, operations, gapMax }: HistoryShape, chance: Chance
 }
 
 /**
- * The history with one thing changed: an output taken from another operation, or an operation moved in
- * time. The result may still be linearizable.
+ * The history with one thing changed: an output taken from another operation (one that `mayDonate`), or an
+ * operation moved in time. The result may still be linearizable.
  */
 export function mutate<Input, Output>(
   history: readonly Operation<Input, Output>[],
   chance: Chance,
+  mayDonate: (from: Input, to: Input) => boolean = () => true,
 ): Operation<Input, Output>[] {
   const victim = chance.below(history.length);
   const donor = history[chance.below(history.length)];
@@ -91,7 +92,7 @@ export function mutate<Input, Output>(
       return operation;
     }
     const known = operation.return !== Number.POSITIVE_INFINITY && donor.output !== ANY;
-    return swapOutput && known
+    return swapOutput && known && mayDonate(donor.input, operation.input)
       ? { ...operation, output: donor.output }
       : { ...operation, call: operation.call + shift, return: operation.return + shift };
   });
