@@ -25,6 +25,7 @@ import {
   wantedNodes,
 } from "../lib/cluster/membership.ts";
 import { type Placement, placePartitions } from "../lib/cluster/placement.ts";
+import { LOG_LEVELS } from "../lib/telemetry/log.ts";
 import { type NodeServices, nodeName, noFields, REPLICATION_MODES } from "./services.ts";
 
 const placement = z.object({
@@ -74,6 +75,11 @@ export const managerProtocol = defineProtocol({
       nodes: z.array(z.object({ node: z.string(), incarnation: z.string(), status: z.string() })).readonly(),
     }),
     help: "this node, the nodes it wants and sees, each with its incarnation and status",
+  },
+  setLogLevel: {
+    call: z.strictObject({ level: z.enum(LOG_LEVELS) }),
+    reply: z.enum(LOG_LEVELS),
+    help: "switches this node's log level while it runs",
   },
   declared: {
     cast: z.strictObject({ nodes: z.union([z.array(z.string()).readonly(), z.literal("all")]) }),
@@ -129,6 +135,9 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, NodeServices> 
         }
         return this.reply(message, { primary: found.primary, replicas: found.replicas });
       }
+      case "setLogLevel":
+        this.log.setLevel(message.level);
+        return this.reply(message, message.level);
       case "nodeUp":
         this.#verify(message, from);
         return this.noReply();

@@ -5,7 +5,7 @@
 import { messageOf } from "../base/errors.ts";
 import type { Node } from "../runtime/node.ts";
 import type { StopReport } from "../runtime/shutdown.ts";
-import { LOG_LEVELS, type SwitchableLogger } from "../telemetry/logger.ts";
+import type { Logger } from "../telemetry/log.ts";
 import { EXIT_FAILED, EXIT_OK } from "./failure.ts";
 import { coloursFor } from "./output.ts";
 import { onStopSignal } from "./signals.ts";
@@ -13,16 +13,18 @@ import { onStopSignal } from "./signals.ts";
 export interface RunOptions {
   readonly start: () => Promise<Node>;
   readonly onReady: (node: Node) => void | Promise<void>;
-  readonly log: SwitchableLogger;
+  readonly log: Logger;
   /** End when the process that started this one is gone; needs an IPC channel to it. */
   readonly tied: boolean;
+  /** Say nothing about the end. */
+  readonly quiet?: boolean;
 }
 
 /**
  * Resolves with the exit code when the node has ended: 0 when it was asked to, 1 when it ended by itself.
  * Rejects with what starting it threw. SIGUSR2 switches the log between its level and debug.
  */
-export async function runNode({ start, onReady, log, tied }: RunOptions): Promise<number> {
+export async function runNode({ start, onReady, log, tied, quiet = false }: RunOptions): Promise<number> {
   const asked = new Promise<string>((resolve) => {
     onStopSignal(resolve);
     if (tied) {
@@ -43,7 +45,7 @@ export async function runNode({ start, onReady, log, tied }: RunOptions): Promis
   }
   const node = first;
   await onReady(node);
-  const failure = await Promise.race([node.closed, asked.then((why) => stop(node, why, tied))]);
+  const failure = await Promise.race([node.closed, asked.then((why) => stop(node, why, { tied, quiet }))]);
   if (failure !== undefined) {
     log.error(`node ${node.name} ended by itself: ${messageOf(failure)}`);
     return EXIT_FAILED;
@@ -51,11 +53,18 @@ export async function runNode({ start, onReady, log, tied }: RunOptions): Promis
   return EXIT_OK;
 }
 
-async function stop(node: Node, why: string, tied: boolean): Promise<undefined> {
+async function stop(
+  node: Node,
+  why: string,
+  { tied, quiet }: { readonly tied: boolean; readonly quiet: boolean },
+): Promise<undefined> {
   if (!tied) {
     process.stderr.write(`stopping node ${node.name} (${why}); a second Ctrl-C ends it at once\n`);
   }
-  process.stderr.write(`${describeStop(node.name, await node.stop())}\n`);
+  const report = await node.stop();
+  if (!quiet) {
+    process.stderr.write(`${describeStop(node.name, report)}\n`);
+  }
 }
 
 function describeStop(name: string, report: StopReport): string {
@@ -67,8 +76,8 @@ function describeStop(name: string, report: StopReport): string {
   return `node ${name} stopped: ${phases.join(", ")}`;
 }
 
-function toggleDebug(log: SwitchableLogger): () => void {
-  const usual = LOG_LEVELS.find((each) => each === log.level) ?? "info";
+function toggleDebug(log: Logger): () => void {
+  const usual = log.level === "debug" ? "info" : log.level;
   return () => {
     const level = log.level === "debug" ? usual : "debug";
     log.setLevel(level);

@@ -4,7 +4,8 @@ import { CONNECTION_SETTINGS, loadOptions, NODE_SETTINGS } from "../config/load.
 import { checkOptions, type NodeOptions } from "../config/options.ts";
 import type { Node } from "../runtime/node.ts";
 import { startNode } from "../runtime/start-node.ts";
-import { createLogger, LOG_LEVELS, type SwitchableLogger } from "../telemetry/logger.ts";
+import { LOG_LEVELS, type Logger } from "../telemetry/log.ts";
+import { createLogger } from "../telemetry/logger.ts";
 import { usageError } from "./failure.ts";
 import { addSettings, type Flags, givenSettings, isJson } from "./flags.ts";
 import { runNode } from "./run-node.ts";
@@ -70,7 +71,7 @@ function nodeOptions(flags: Flags): NodeOptions {
   return checked;
 }
 
-export function makeLogger(flags: Flags, standard: (typeof LOG_LEVELS)[number]): SwitchableLogger {
+export function makeLogger(flags: Flags, standard: (typeof LOG_LEVELS)[number]): Logger {
   const wanted = flags["logLevel"] ?? process.env["SUPERCAST_LOG_LEVEL"] ?? standard;
   const level = LOG_LEVELS.find((each) => each === wanted);
   if (level === undefined) {

@@ -11,7 +11,13 @@ export interface Logger {
   debug(message: string, fields?: LogFields): void;
   /** A logger that adds `fields` to each line. */
   child(fields: LogFields): Logger;
+  /** From now on lines below `level` are left out, by this logger and all that share its output. */
+  setLevel(level: LogLevel): void;
+  readonly level: LogLevel;
 }
+
+/** From the most urgent to the least. */
+export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const satisfies readonly LogLevel[];
 
 export interface LogLine {
   readonly level: LogLevel;
@@ -19,18 +25,36 @@ export interface LogLine {
   readonly fields: LogFields;
 }
 
-/** A logger that hands each line to `sink`. */
-export function logTo(sink: (line: LogLine) => void, bound: LogFields = {}): Logger {
+/** A logger that hands each line to `sink`; all levels, until `setLevel` says otherwise. */
+export function logTo(sink: (line: LogLine) => void): Logger {
+  return sinkLogger({ sink, rank: LOG_LEVELS.length }, {});
+}
+
+interface Output {
+  readonly sink: (line: LogLine) => void;
+  rank: number;
+}
+
+function sinkLogger(output: Output, bound: LogFields): Logger {
   const write =
     (level: LogLevel) =>
-    (message: string, fields: LogFields = {}): void =>
-      sink({ level, message, fields: { ...bound, ...fields } });
+    (message: string, fields: LogFields = {}): void => {
+      if (LOG_LEVELS.indexOf(level) <= output.rank) {
+        output.sink({ level, message, fields: { ...bound, ...fields } });
+      }
+    };
   return {
     error: write("error"),
     warn: write("warn"),
     info: write("info"),
     debug: write("debug"),
-    child: (fields) => logTo(sink, { ...bound, ...fields }),
+    child: (fields) => sinkLogger(output, { ...bound, ...fields }),
+    setLevel: (level) => {
+      output.rank = LOG_LEVELS.indexOf(level);
+    },
+    get level() {
+      return LOG_LEVELS[output.rank] ?? "debug";
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 /** Logging by winston, behind the port of `log.ts`. The level can be switched at run time. */
 import winston from "winston";
-import type { LogFields, Logger, LogLevel } from "./log.ts";
+import { LOG_LEVELS, type LogFields, type Logger, type LogLevel } from "./log.ts";
 
 export interface LoggerOptions {
   readonly level: LogLevel;
@@ -11,15 +11,8 @@ export interface LoggerOptions {
   readonly stream?: NodeJS.WritableStream;
 }
 
-export interface SwitchableLogger extends Logger {
-  setLevel(level: LogLevel): void;
-  readonly level: string;
-}
-
-export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const satisfies readonly LogLevel[];
-
 /** A winston logger that writes to standard error, or to `stream`. */
-export function createLogger(options: LoggerOptions): SwitchableLogger {
+export function createLogger(options: LoggerOptions): Logger {
   const { combine, timestamp, json, printf, colorize } = winston.format;
   const text = printf(({ timestamp: at, level, message, ...fields }) => {
     const rest = Object.entries(fields).filter(([, value]) => value !== undefined);
@@ -39,15 +32,7 @@ export function createLogger(options: LoggerOptions): SwitchableLogger {
     format,
     transports: [new winston.transports.Stream({ stream: options.stream ?? process.stderr })],
   });
-  return {
-    ...wrap(logger, {}),
-    setLevel: (level) => {
-      logger.level = level;
-    },
-    get level() {
-      return logger.level;
-    },
-  };
+  return wrap(logger, {});
 }
 
 function wrap(logger: winston.Logger, bound: LogFields): Logger {
@@ -62,6 +47,12 @@ function wrap(logger: winston.Logger, bound: LogFields): Logger {
     info: write("info"),
     debug: write("debug"),
     child: (fields) => wrap(logger, { ...bound, ...fields }),
+    setLevel: (level) => {
+      logger.level = level;
+    },
+    get level() {
+      return LOG_LEVELS.find((each) => each === logger.level) ?? "info";
+    },
   };
 }
 
