@@ -210,7 +210,8 @@ export class NatsTransport implements Transport {
     this.#lame = false;
     this.#setup.dialler.learn(nc.info?.connect_urls ?? []);
     void this.#followStatus(nc);
-    void nc.closed().then(() => this.#onClosed(nc));
+    // One turn later, because what the client says of the reason takes longer than the news itself.
+    void nc.closed().then(() => this.#setup.clock.immediate(() => this.#onClosed(nc)));
     this.#subscriptions.establish(nc);
     this.#services.establish(nc);
   }
