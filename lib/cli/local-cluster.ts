@@ -28,6 +28,8 @@ export interface LocalClusterOptions {
   /** Arguments after those that every node gets. */
   readonly more: readonly string[];
   readonly onUnexpectedEnd: (node: NodeProcess, how: string) => void;
+  /** Takes what the nodes log; default: it goes to standard error. */
+  readonly onLog?: (text: string) => void;
 }
 
 export class LocalCluster {
@@ -102,12 +104,13 @@ export class LocalCluster {
 
   /** Starts the process of a node, for the first time or again. */
   startNode(name: string): NodeProcess {
-    const { script, args, more, names } = this.#options;
+    const { script, args, more, names, onLog } = this.#options;
     const node: NodeProcess = new NodeProcess({
       name,
       script,
       args: [...args, "--name", name, "--peers", names.join(","), "--tied", ...more],
       env: this.#environment(),
+      onLog,
       onUnexpectedEnd: (how) => this.#onUnexpectedEnd(node, how),
     });
     this.#nodes.set(name, node);

@@ -15,6 +15,8 @@ export interface NodeProcessOptions {
   readonly args: readonly string[];
   /** Credentials and the like, which have no place on a command line. */
   readonly env?: NodeJS.ProcessEnv;
+  /** Takes what the node logs; default: it goes to standard error. */
+  readonly onLog?: ((text: string) => void) | undefined;
   /** Called when the process ends and nobody here asked for it. */
   readonly onUnexpectedEnd: (how: string) => void;
 }
@@ -29,14 +31,17 @@ export class NodeProcess {
   #alive = true;
 
   /** Throws when no process can be started at all. */
-  constructor({ name, script, args, env = {}, onUnexpectedEnd }: NodeProcessOptions) {
+  constructor({ name, script, args, env = {}, onLog, onUnexpectedEnd }: NodeProcessOptions) {
     this.name = name;
     // A group of its own: the terminal's Ctrl-C goes to the foreground group.
     this.#child = spawn(process.execPath, [...process.execArgv, script, ...args], {
       detached: true,
       env: { ...process.env, ...env },
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      stdio: ["ignore", "ignore", onLog === undefined ? "inherit" : "pipe", "ipc"],
     });
+    if (onLog !== undefined) {
+      this.#child.stderr?.setEncoding("utf8").on("data", onLog);
+    }
     if (this.#child.pid === undefined) {
       throw new Error(`the process of node ${name} could not be started`);
     }

@@ -4,7 +4,7 @@ import { CONNECTION_SETTINGS, loadOptions, NODE_SETTINGS } from "../config/load.
 import { checkOptions, type NodeOptions } from "../config/options.ts";
 import type { Node } from "../runtime/node.ts";
 import { startNode } from "../runtime/start-node.ts";
-import { LOG_LEVELS, type Logger } from "../telemetry/log.ts";
+import { LOG_LEVELS, type LogLevel } from "../telemetry/log.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { usageError } from "./failure.ts";
 import { addSettings, type Flags, givenSettings, isJson } from "./flags.ts";
@@ -52,7 +52,9 @@ export function addLogFlags(command: Command, level: string): Command {
 
 async function start(flags: Flags): Promise<void> {
   const options = nodeOptions(flags);
-  const log = makeLogger(flags, "info");
+  const level = logLevelOf(flags, "info");
+  const colour = process.stderr.isTTY === true && !process.env["NO_COLOR"];
+  const log = createLogger({ level, json: flags["logJson"] === true, colour });
   process.exitCode = await runNode({
     start: () => startNode(options, { log }),
     onReady: (node) => announce(node, flags),
@@ -71,15 +73,14 @@ function nodeOptions(flags: Flags): NodeOptions {
   return checked;
 }
 
-export function makeLogger(flags: Flags, standard: (typeof LOG_LEVELS)[number]): Logger {
-  const wanted = flags["logLevel"] ?? process.env["SUPERCAST_LOG_LEVEL"] ?? standard;
+export function logLevelOf(flags: Flags, standard: LogLevel): LogLevel {
+  const variable = process.env["SUPERCAST_LOG_LEVEL"];
+  const wanted = flags["logLevel"] ?? (variable === "" ? undefined : variable) ?? standard;
   const level = LOG_LEVELS.find((each) => each === wanted);
   if (level === undefined) {
-    const text = `SUPERCAST_LOG_LEVEL is ${JSON.stringify(wanted)}; allowed: ${LOG_LEVELS.join(", ")}`;
-    throw usageError(text);
+    throw usageError(`SUPERCAST_LOG_LEVEL is ${JSON.stringify(wanted)}; allowed: ${LOG_LEVELS.join(", ")}`);
   }
-  const colour = process.stderr.isTTY === true && !process.env["NO_COLOR"];
-  return createLogger({ level, json: flags["logJson"] === true, colour });
+  return level;
 }
 
 function collect(value: string, previous: readonly string[] = []): readonly string[] {

@@ -7,7 +7,7 @@ import { LocalCluster } from "./local-cluster.ts";
 import type { NodeProcess } from "./node-process.ts";
 import { coloursFor, Output, table } from "./output.ts";
 import { untilSignal } from "./signals.ts";
-import { addLogFlags, makeLogger } from "./start-command.ts";
+import { addLogFlags, logLevelOf } from "./start-command.ts";
 
 const NODES_MAX = 26;
 const FIRST_LETTER = "a".charCodeAt(0);
@@ -46,7 +46,7 @@ async function up(flags: Flags): Promise<void> {
   const names = Array.from({ length: count }, (_, index) => String.fromCharCode(FIRST_LETTER + index));
   // A cluster for trials must not end up on a server that the environment names for another purpose.
   const connection = connectionOf(flags, {});
-  const { level } = makeLogger(flags, "warn");
+  const level = logLevelOf(flags, "warn");
   const cluster: LocalCluster = new LocalCluster({
     names,
     connection,
