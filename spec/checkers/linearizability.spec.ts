@@ -332,13 +332,12 @@ describe("checkLinearizability on larger histories", () => {
     expect(second).to.deep.equal(first);
   });
 
-  it("decides 10,000 operations of 20 clients on 100 keys in well under a second's worth of steps", () => {
+  it("decides 10,000 operations of 20 clients on 100 keys within 100,000 steps", () => {
     const shape: HistoryShape = { clients: 20, operations: 10_000, gapMax: 40, unknownShare: 0.005 };
     const draw = (chance: Chance) => ({ ...drawKeyValueInput(chance), key: `k${chance.below(100)}` });
     const operations = legalHistory(keyValueModel(), draw, shape, seededRandom(1));
-    const result = checkLinearizability(keyValueModel(), operations, { stepsMax: 1_000_000 });
+    const result = checkLinearizability(keyValueModel(), operations, { stepsMax: 100_000 });
     expect(result).to.include({ verdict: "linearizable", partitions: 100 });
-    expect(result.steps).to.be.lessThan(500_000);
   });
 
   it("stands a dozen writes of unknown outcome to one key", () => {
