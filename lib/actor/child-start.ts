@@ -66,7 +66,7 @@ export class ChildStart {
   #end(attempt: Attempt, outcome: unknown): void {
     const started = isStartOutcome(outcome) && outcome.status === "started" ? outcome.process : undefined;
     const { signals } = this.#parent.system;
-    if (this.#attempt !== attempt) {
+    if (this.#attempt !== attempt || !this.#parent.alive) {
       if (started !== undefined) {
         signals.unlink(this.#parent, started.pid);
         started.finish("killed");

@@ -40,9 +40,8 @@ export function restartSteps(child: Child, children: Children, strategy: Strateg
   const group = [...children].filter((each) => strategy === "one_for_all" || each.key >= child.key);
   const others = group.filter((each) => each !== child);
   const stops = others.reverse().map((each): Step => ({ do: "stop", keys: [each.key] }));
-  const starts = group
-    .filter((each) => each === child || each.spec.restart !== "temporary")
-    .map((each): Step => ({ do: "start", key: each.key }));
+  // A temporary one is forgotten when it is stopped, so that its start finds nobody.
+  const starts = group.map((each): Step => ({ do: "start", key: each.key }));
   return [...stops, ...starts];
 }
 

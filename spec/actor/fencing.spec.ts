@@ -99,6 +99,23 @@ describe("fencing", () => {
     expect(stage.system.processCount).to.equal(0);
   });
 
+  it("a process killed while it terminates ends once, as killed, and its late terminate is not reported", async () => {
+    const hold = gate();
+    const { process } = await startPuppet(stage.system, {
+      terminate: async () => {
+        await hold.promise;
+        throw new Error("too late");
+      },
+    });
+    const stopped = failing(stage.system.stop(process.pid));
+    await stage.clock.settle();
+    process.finish("killed");
+    hold.open();
+    await stage.clock.settle();
+    expect((await stopped).details).to.deep.equal({ reason: "killed" });
+    expect([process.exitReason, stage.system.crashes, stage.lines.length]).to.deep.equal(["killed", 0, 0]);
+  });
+
   it("a process may end itself in the middle of a synchronous callback", async () => {
     const { process, ref, self } = await startPuppet(stage.system);
     const failure = failing(

@@ -145,6 +145,39 @@ describe("supervisor start", () => {
       expect(JSON.stringify(await byDefault)).to.contain("took longer than 30000 ms");
     });
 
+    it("otp 42: what it had begun to start is gone when it is cut off", async () => {
+      const hung: ChildSpec = {
+        id: "hung",
+        startTimeoutMs: 100,
+        start: (parent) =>
+          parent.system.start(
+            Puppet,
+            { init: () => never() },
+            { parent, link: true, name: "hung", startTimeoutMs: Number.POSITIVE_INFINITY },
+          ),
+      };
+      const { ref } = await tree.supervise({});
+      const result = ref.call({ type: "startChild", spec: hung });
+      await stage.clock.advance(100);
+      expect(await result).to.have.property("status", "failed");
+      expect(stage.system.whereis("hung")).to.equal(undefined);
+    });
+
+    it("otp 42: what it brings up after its supervisor was killed is killed too", async () => {
+      const hold = gate();
+      const late = custom(async () => {
+        await hold.promise;
+        return stage.system.start(Puppet, {}, { name: "late" });
+      });
+      const { ref, process } = await tree.supervise({});
+      void failing(ref.call({ type: "startChild", spec: late }));
+      await stage.clock.settle();
+      process.finish("killed");
+      hold.open();
+      await stage.clock.settle();
+      expect(stage.system.processCount).to.equal(0);
+    });
+
     it("otp 42: a process that such a function started without a link is linked, so that its death is noticed", async () => {
       const spec: ChildSpec = {
         id: "unlinked",

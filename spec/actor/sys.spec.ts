@@ -88,6 +88,22 @@ describe("sys", () => {
     expect((await ended).code).to.equal("noproc");
   });
 
+  it("otp 76: leaves nothing behind in the process it looked at", async () => {
+    const { process } = run;
+    const register = process.onEnd.bind(process);
+    let open = 0;
+    process.onEnd = (cleanup) => {
+      open += 1;
+      const withdraw = register(cleanup);
+      return () => {
+        open -= 1;
+        withdraw();
+      };
+    };
+    await getState(process);
+    expect(open).to.equal(0);
+  });
+
   it("otp 77: suspend holds back user messages, so that calls time out; resume goes on with the queue", async () => {
     await suspend(run.process);
     await suspend(run.process);
