@@ -11,7 +11,8 @@ import { type GroupEvent, type GroupSnapshot, GroupTable, type RemoteGroups } fr
 import { Listeners } from "./listeners.ts";
 import type { Pid } from "./pid.ts";
 import type { Process } from "./process.ts";
-import { type ActorSystem, noproc } from "./system.ts";
+import { noproc } from "./refusals.ts";
+import type { ActorSystem } from "./system.ts";
 
 /** What the node floor is told, so that it can tell other nodes; called at once, after the change. */
 export interface GroupSync {

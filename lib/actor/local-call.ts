@@ -3,7 +3,8 @@ import type { SupercastError } from "../base/errors.ts";
 import { OpenCall } from "./from.ts";
 import type { Pid } from "./pid.ts";
 import type { Process } from "./process.ts";
-import { type ActorSystem, asInvalidMessage } from "./system.ts";
+import { asInvalidMessage } from "./refusals.ts";
+import type { ActorSystem } from "./system.ts";
 
 export class LocalCall extends OpenCall {
   readonly #system: ActorSystem;

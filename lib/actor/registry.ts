@@ -13,7 +13,8 @@ import { Listeners } from "./listeners.ts";
 import type { Pid } from "./pid.ts";
 import type { Process } from "./process.ts";
 import type { ViaRegistration } from "./ref.ts";
-import { type ActorSystem, noproc } from "./system.ts";
+import { noproc } from "./refusals.ts";
+import type { ActorSystem } from "./system.ts";
 
 export interface RegistryOptions {
   readonly keys: "unique" | "duplicate";

@@ -5,7 +5,8 @@ import { exitError } from "./from.ts";
 import type { Down } from "./info.ts";
 import { Process } from "./process.ts";
 import type { Address } from "./ref.ts";
-import { type ActorSystem, callingSelf, noproc } from "./system.ts";
+import { callingSelf, noproc } from "./refusals.ts";
+import type { ActorSystem } from "./system.ts";
 
 export interface StopOptions {
   /** What `terminate` is told and observers see; default "normal". */

@@ -8,7 +8,7 @@
 import { messageOf, SupercastError } from "../base/errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Process } from "./process.ts";
-import { callingSelf, noproc } from "./system.ts";
+import { callingSelf, noproc } from "./refusals.ts";
 
 export interface ProcessStatistics {
   readonly startedAtMs: number;

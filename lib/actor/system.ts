@@ -20,6 +20,7 @@ import { LocalCall } from "./local-call.ts";
 import { isPid, type Pid } from "./pid.ts";
 import { Process } from "./process.ts";
 import { type Address, type CallOptions, formatAddress } from "./ref.ts";
+import { asInvalidMessage, callingSelf, mailboxFull, noproc } from "./refusals.ts";
 import { noRemote, type Remote, type RemoteTarget } from "./remote.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Signals } from "./signals.ts";
@@ -371,32 +372,11 @@ export class ActorSystem {
   }
 }
 
-export function noproc(target: string): SupercastError {
-  return new SupercastError("noproc", `no process: ${target}`);
-}
-
-export function callingSelf(target: string): SupercastError {
-  return new SupercastError("calling_self", `${target} called itself and would wait for ever`);
-}
-
 function badTimeout(timeoutMs: number): SupercastError {
   return new SupercastError(
     "invalid_message",
     `timeoutMs is ${timeoutMs}; allowed: milliseconds from 0, Infinity`,
   );
-}
-
-export function mailboxFull(target: string): SupercastError {
-  return new SupercastError("mailbox_full", `the mailbox of ${target} is full`);
-}
-
-export function asInvalidMessage(thrown: unknown): SupercastError {
-  if (thrown instanceof SupercastError) {
-    return thrown;
-  }
-  return new SupercastError("invalid_message", `the message cannot travel: ${String(thrown)}`, {
-    cause: thrown,
-  });
 }
 
 function formatTarget(target: Address): string {

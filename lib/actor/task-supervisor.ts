@@ -16,9 +16,10 @@ import { LocalRef } from "./local-ref.ts";
 import type { Pid } from "./pid.ts";
 import { Process } from "./process.ts";
 import { type Address, type CallOptions, formatAddress } from "./ref.ts";
+import { noproc } from "./refusals.ts";
 import type { Awaitable } from "./result.ts";
 import { DynamicSupervisor, type StartChildResult, type SupervisorProtocol } from "./supervisor.ts";
-import { type ActorSystem, noproc } from "./system.ts";
+import type { ActorSystem } from "./system.ts";
 import {
   callersOf,
   mustLive,

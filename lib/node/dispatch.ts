@@ -2,8 +2,8 @@
 
 import type { Pid } from "../actor/pid.ts";
 import type { Process } from "../actor/process.ts";
+import { asInvalidMessage, mailboxFull, noproc } from "../actor/refusals.ts";
 import type { ActorSystem } from "../actor/system.ts";
-import { asInvalidMessage, mailboxFull, noproc } from "../actor/system.ts";
 import { type ErrorData, isErrorCode, SupercastError } from "../base/errors.ts";
 import { type ExitReason, isExitReason } from "../base/reason.ts";
 import { OP } from "./envelope.ts";

@@ -9,7 +9,8 @@
 import { OpenCall } from "../actor/from.ts";
 import type { Process } from "../actor/process.ts";
 import type { CallEntry, CastEntry, Schema, SchemaIssue } from "../actor/protocol.ts";
-import { type ActorSystem, mailboxFull, noproc } from "../actor/system.ts";
+import { mailboxFull, noproc } from "../actor/refusals.ts";
+import type { ActorSystem } from "../actor/system.ts";
 import { type ErrorCode, messageOf, SupercastError } from "../base/errors.ts";
 import type { MetricsStore } from "../telemetry/metrics.ts";
 import type { IncomingMessage, Subscription, Transport } from "../transport/transport.ts";

@@ -6,7 +6,8 @@
  */
 
 import { makePid, type Pid, serialOf } from "../actor/pid.ts";
-import { type ActorSystem, asInvalidMessage } from "../actor/system.ts";
+import { asInvalidMessage } from "../actor/refusals.ts";
+import type { ActorSystem } from "../actor/system.ts";
 import { messageOf, SupercastError } from "../base/errors.ts";
 import { abnormal, type ExitReason } from "../base/reason.ts";
 import { publishEvent } from "../telemetry/events.ts";
