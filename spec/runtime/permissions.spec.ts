@@ -39,14 +39,20 @@ describeWithNats("the permission sample of docs/nats-permissions.conf", () => {
   }
 
   it("lets nodes form a cluster and forbids them nothing that they need", async () => {
-    expect(await nodes[0]?.call({ name: "manager", node: "b" }, { type: "liveNodes" })).to.deep.equal(["a", "b"]);
+    expect(await nodes[0]?.call({ name: "manager", node: "b" }, { type: "liveNodes" })).to.deep.equal([
+      "a",
+      "b",
+    ]);
     expect(lines.filter((line) => line.level === "error")).to.deep.equal([]);
   });
 
   it("lets a client ask named actors, and any node", async () => {
     for (const node of ["a", "any"]) {
       const answer = await asClient(async (nc) => {
-        const reply = await nc.request(`supercast.default.call.${node}.manager`, json.encode({ type: "liveNodes" }));
+        const reply = await nc.request(
+          `supercast.default.call.${node}.manager`,
+          json.encode({ type: "liveNodes" }),
+        );
         return json.decode(reply.data);
       });
       expect(answer).to.deep.equal({ ok: ["a", "b"] });
