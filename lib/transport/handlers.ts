@@ -7,7 +7,7 @@ export function runHandler(
   onFailure: (error: unknown) => void,
 ): void {
   try {
-    const result: unknown = handler(message);
+    const result = handler(message);
     if (result instanceof Promise) {
       result.catch(onFailure);
     }

@@ -37,7 +37,8 @@ export interface IncomingMessage {
   respond(payload: Uint8Array, headers?: Headers): boolean;
 }
 
-export type MessageHandler = (message: IncomingMessage) => void;
+/** What it returns is ignored, save for a promise: its rejection counts as a failure of the handler. */
+export type MessageHandler = (message: IncomingMessage) => unknown;
 
 export interface Subscription {
   readonly subject: string;
