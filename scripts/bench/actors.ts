@@ -2,12 +2,27 @@
 import { IDLE_HEAP, IDLE_START } from "./actors/idle.ts";
 import { LOCAL_CALL } from "./actors/local-call.ts";
 import { LOCAL_CAST } from "./actors/local-cast.ts";
+import { NODE_DOWN } from "./actors/node-down.ts";
 import { QUEUED_HEAP, QUEUED_RATE } from "./actors/queued.ts";
+import { REMOTE_CALL, REMOTE_CALLS } from "./actors/remote-call.ts";
+import { REMOTE_CAST } from "./actors/remote-cast.ts";
 import { RESTART } from "./actors/restart.ts";
 import type { Suite } from "./suite.ts";
 
 export const ACTORS: Suite = {
   name: "actors",
   help: "processes, messages between them, on one node and between nodes",
-  benches: [LOCAL_CAST, QUEUED_RATE, QUEUED_HEAP, LOCAL_CALL, IDLE_HEAP, IDLE_START, RESTART],
+  benches: [
+    LOCAL_CAST,
+    QUEUED_RATE,
+    QUEUED_HEAP,
+    LOCAL_CALL,
+    REMOTE_CALL,
+    REMOTE_CALLS,
+    REMOTE_CAST,
+    IDLE_HEAP,
+    IDLE_START,
+    RESTART,
+    NODE_DOWN,
+  ],
 };

@@ -29,25 +29,24 @@ function readJson(file: string): unknown {
   return JSON.parse(readFileSync(file, "utf8"));
 }
 
-/** The version of an installed package, as the bench would load it. */
+/** The version of a peer that the manifests pin; known before anything is installed. */
 export function versionOf(name: string): string {
   for (const root of [FOLDER, cloneFolder()]) {
-    const file = join(root, "node_modules", name, "package.json");
-    if (existsSync(file)) {
-      return PACKAGE.parse(readJson(file)).version;
+    const version = pinnedIn(root)[name];
+    if (version !== undefined) {
+      return version;
     }
   }
-  throw new Error(`${name} is not installed`);
+  throw new Error(`${name} is in no package.json`);
 }
 
-/** The versions that the manifest pins. */
-export function pinnedPeers(): Record<string, string> {
-  return PEERS.parse(readJson(join(FOLDER, "package.json"))).dependencies;
+function pinnedIn(folder: string): Record<string, string> {
+  return PEERS.parse(readJson(join(folder, "package.json"))).dependencies;
 }
 
 /** Why an installation is due, or undefined when all pinned versions are there. */
 function missingPeer(): string | undefined {
-  for (const [name, version] of Object.entries(pinnedPeers())) {
+  for (const [name, version] of Object.entries(pinnedIn(FOLDER))) {
     const file = join(FOLDER, "node_modules", name, "package.json");
     if (!existsSync(file) || PACKAGE.parse(readJson(file)).version !== version) {
       return `${name} ${version}`;

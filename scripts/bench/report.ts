@@ -33,13 +33,15 @@ export function formatTable(rows: readonly Row[], coloured: boolean): string {
   );
   const out = [colours.dim(alignCells(HEADINGS, widths))];
   let measure = "";
-  for (const { row, cells } of lines) {
+  for (const [index, { row, cells }] of lines.entries()) {
     if (row.measure !== measure) {
       measure = row.measure;
       out.push("", `${colours.bold(measure)} ${colours.dim(`(${row.unit})`)}`);
     }
     out.push(paintLine(alignCells(cells, widths), row, colours));
-    out.push(...row.notes.map((note) => colours.dim(`    ${firstLine(note)}`)));
+    if (rows[index + 1]?.measure !== measure) {
+      out.push(...row.notes.map((note) => colours.dim(`    ${firstLine(note)}`)));
+    }
   }
   return [...out, "", ...settingsOf(rows).map((line) => colours.dim(line))].join("\n");
 }
