@@ -105,6 +105,11 @@ describe("checkLinearizability", () => {
     expect(result).to.include({ verdict: "linearizable", partitions: 0, steps: 0 });
   });
 
+  it("ignores the output of an operation that never returned", () => {
+    const cas: RegisterInput = { op: "cas", from: null, to: 8 };
+    expect(verdictOf([1, 0, NEVER, cas, false], [1, 2, 3, read, 8])).to.equal("linearizable");
+  });
+
   it("does not compare an answer that was not looked at", () => {
     const cas: RegisterInput = { op: "cas", from: 7, to: 8 };
     expect(verdictOf([1, 0, 1, cas], [1, 2, 3, read, null])).to.equal("linearizable");

@@ -129,7 +129,7 @@ export function drawKeyValueInput(chance: Chance): KeyValueInput {
       return { key, op };
     case "put":
     case "insertNew":
-      return { key, op, value: pick([1, 2, "a"], chance) };
+      return { key, op, value: pick([1, 2, "a", false], chance) };
     case "append":
       return { key, op, value: pick(["a", "b"], chance) };
     case "cas":
