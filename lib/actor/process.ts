@@ -48,7 +48,6 @@ export interface ProcessOptions {
 
 export class Process extends Owner implements Runnable, Watcher {
   debug: ProcessDebug | null = null;
-
   readonly #bound: number;
   #mailbox: Mailbox<object, Tag> | null = null;
   #urgent: SystemMessage[] | null = null;
@@ -176,7 +175,6 @@ export class Process extends Owner implements Runnable, Watcher {
     }
   }
 
-  /** Init is async and in flight. */
   beginAsync(): void {
     this.#busy = true;
   }

@@ -9,6 +9,13 @@ export function callingSelf(target: string): SupercastError {
   return new SupercastError("calling_self", `${target} called itself and would wait for ever`);
 }
 
+export function badTimeout(timeoutMs: number): SupercastError {
+  return new SupercastError(
+    "invalid_message",
+    `timeoutMs is ${timeoutMs}; allowed: milliseconds from 0, Infinity`,
+  );
+}
+
 export function mailboxFull(target: string): SupercastError {
   return new SupercastError("mailbox_full", `the mailbox of ${target} is full`);
 }

@@ -5,7 +5,7 @@ import { exitError } from "./from.ts";
 import type { Down } from "./info.ts";
 import { Process } from "./process.ts";
 import type { Address } from "./ref.ts";
-import { callingSelf, noproc } from "./refusals.ts";
+import { badTimeout, callingSelf, noproc } from "./refusals.ts";
 import type { ActorSystem } from "./system.ts";
 
 export interface StopOptions {
@@ -17,6 +17,9 @@ export interface StopOptions {
 
 export function stopProcess(system: ActorSystem, target: Address, options: StopOptions): Promise<void> {
   const { reason = "normal", timeoutMs = Number.POSITIVE_INFINITY } = options;
+  if (!(timeoutMs >= 0)) {
+    return Promise.reject(badTimeout(timeoutMs));
+  }
   const found = system.resolve(target);
   if (found === undefined) {
     return Promise.reject(noproc(describe(target)));

@@ -20,7 +20,7 @@ import { LocalCall } from "./local-call.ts";
 import { isPid, type Pid } from "./pid.ts";
 import { Process } from "./process.ts";
 import { type Address, type CallOptions, formatAddress } from "./ref.ts";
-import { asInvalidMessage, callingSelf, mailboxFull, noproc } from "./refusals.ts";
+import { asInvalidMessage, badTimeout, callingSelf, mailboxFull, noproc } from "./refusals.ts";
 import { noRemote, type Remote, type RemoteTarget } from "./remote.ts";
 import { Scheduler } from "./scheduler.ts";
 import { Signals } from "./signals.ts";
@@ -370,13 +370,6 @@ export class ActorSystem {
     }
     this.deadlines.close();
   }
-}
-
-function badTimeout(timeoutMs: number): SupercastError {
-  return new SupercastError(
-    "invalid_message",
-    `timeoutMs is ${timeoutMs}; allowed: milliseconds from 0, Infinity`,
-  );
 }
 
 function formatTarget(target: Address): string {

@@ -171,7 +171,7 @@ describe("gen_server", () => {
       );
       await stage.clock.advance(4_999);
       let settled = false;
-      failure.finally(() => {
+      void failure.finally(() => {
         settled = true;
       });
       await stage.clock.settle();

@@ -189,6 +189,9 @@ describe("process", () => {
 
     it("otp 73: noproc for the dead, calling_self for oneself, timeout when terminate takes too long", async () => {
       expect((await failureOf(stage.system.stop({ name: "nobody" }))).code).to.equal("noproc");
+      expect((await failureOf(stage.system.stop("a/i1/1", { timeoutMs: Number.NaN }))).message).to.contain(
+        "timeoutMs",
+      );
       const self = await startPuppet(stage.system);
       const codes = self.ref.call({
         type: "ask",
