@@ -105,7 +105,9 @@ function bothRead(from: ListInput, to: ListInput): boolean {
   return from.op === "read" && to.op === "read";
 }
 
-describe("checkAppendLists and checkLinearizability agree", () => {
+describe("checkAppendLists and checkLinearizability agree", function () {
+  this.timeout(30_000);
+
   it("on random histories of lists, right and wrong", () => {
     const verdicts = { right: 0, wrong: 0 };
     for (let seed = 0; seed < 3_000; seed++) {

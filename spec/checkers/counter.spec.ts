@@ -89,7 +89,9 @@ function draw(random: Random, mutations: number): Operation<CounterInput, number
   return history;
 }
 
-describe("checkCounters on random histories", () => {
+describe("checkCounters on random histories", function () {
+  this.timeout(30_000);
+
   it("finds nothing in a linearizable history, and much of those that are not", () => {
     const counts = { right: 0, wrong: 0, found: 0 };
     for (let seed = 0; seed < 3_000; seed++) {

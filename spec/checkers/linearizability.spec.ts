@@ -287,7 +287,9 @@ const BIG: HistoryShape = { clients: 8, operations: 300, gapMax: 12, unknownShar
 /** Lists and queues keep every order of overlapping operations apart, so their search grows faster. */
 const FEW_CLIENTS: HistoryShape = { ...BIG, clients: 4 };
 
-describe("checkLinearizability on larger histories", () => {
+describe("checkLinearizability on larger histories", function () {
+  this.timeout(30_000);
+
   it("accepts every history that a model produced", () => {
     fc.assert(
       fc.property(anySeed, (seed) => {

@@ -121,7 +121,9 @@ function expectLaws<State, Input, Output>(
   }
 }
 
-describe("every model", () => {
+describe("every model", function () {
+  this.timeout(30_000);
+
   it("keeps the laws that the search relies on", () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {

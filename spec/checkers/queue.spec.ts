@@ -127,7 +127,9 @@ function draw(random: Random, mutations: number): ModelOperation[] {
   return history;
 }
 
-describe("checkQueues on random histories", () => {
+describe("checkQueues on random histories", function () {
+  this.timeout(30_000);
+
   it("finds nothing wrong with what a queue did", () => {
     for (let seed = 0; seed < 2_000; seed++) {
       const history = asQueueOperations(draw(seededRandom(seed), 0));
