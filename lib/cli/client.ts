@@ -9,7 +9,6 @@ import { systemClock } from "../base/system-clock.ts";
 import { systemRandom } from "../base/system-random.ts";
 import type { ConnectionSettings } from "../config/options.ts";
 import { type Subjects, subjectsOf } from "../node/subjects.ts";
-import { connectNats } from "../transport/nats.ts";
 import type { Transport } from "../transport/transport.ts";
 import { AnsweredError, CliError } from "./failure.ts";
 import { connectionOf, type Flags, isJson, timeoutOf } from "./flags.ts";
@@ -154,6 +153,7 @@ export async function connectClient(settings: ConnectionSettings, timeoutMs: num
     natsConnectTimeoutMs: Math.min(timeoutMs, DEFAULT_LIMITS.natsConnectTimeoutMs),
   });
   const ports = { clock: systemClock, random: systemRandom, limits };
+  const { connectNats } = await import("../transport/nats.ts");
   let transport: Transport;
   try {
     transport = await connectNats({ ...address, name: "supercast command line" }, ports);

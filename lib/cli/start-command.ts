@@ -3,9 +3,7 @@ import { type Command, Option } from "commander";
 import { CONNECTION_SETTINGS, loadOptions, NODE_SETTINGS } from "../config/load.ts";
 import { checkOptions, type NodeOptions } from "../config/options.ts";
 import type { Node } from "../runtime/node.ts";
-import { startNode } from "../runtime/start-node.ts";
 import { LOG_LEVELS, type LogLevel } from "../telemetry/log.ts";
-import { createLogger } from "../telemetry/logger.ts";
 import { usageError } from "./failure.ts";
 import { addSettings, type Flags, givenSettings, isJson } from "./flags.ts";
 import { runNode } from "./run-node.ts";
@@ -53,6 +51,11 @@ export function addLogFlags(command: Command, level: string): Command {
 async function start(flags: Flags): Promise<void> {
   const options = nodeOptions(flags);
   const level = logLevelOf(flags, "info");
+  // Loaded here, so that the other commands start faster.
+  const [{ startNode }, { createLogger }] = await Promise.all([
+    import("../runtime/start-node.ts"),
+    import("../telemetry/logger.ts"),
+  ]);
   const colour = process.stderr.isTTY === true && !process.env["NO_COLOR"];
   const log = createLogger({ level, json: flags["logJson"] === true, colour });
   process.exitCode = await runNode({

@@ -4,6 +4,7 @@
  *     npm start               the tour, then the cluster stays up until Ctrl-C
  *     npm start -- --once     ends after the tour, with exit code 0
  *     npm start -- --json     one JSON object on standard output, everything else on standard error
+ *     npm start -- --in-process   without nats-server, in this process alone
  *
  * A step that fails ends it with exit code 1 and says which. Without a nats-server it runs in one process.
  */
@@ -13,6 +14,7 @@ import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "../../lib/cli/failure.ts";
 import { untilSignal } from "../../lib/cli/signals.ts";
 import { findNatsServer } from "../../lib/transport/nats-server.ts";
 import { startTourCluster, type TourCluster } from "./cluster.ts";
+import { suggest } from "./result.ts";
 import { Stage } from "./stage.ts";
 import { Tour } from "./steps.ts";
 
@@ -22,16 +24,21 @@ const LOG_CHARACTERS = 4_000;
 interface Options {
   readonly once: boolean;
   readonly json: boolean;
+  readonly inProcess: boolean;
 }
 
 function readOptions(): Options | undefined {
   try {
     const { values } = parseArgs({
-      options: { once: { type: "boolean", default: false }, json: { type: "boolean", default: false } },
+      options: {
+        once: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        "in-process": { type: "boolean", default: false },
+      },
     });
-    return values;
+    return { once: values.once, json: values.json, inProcess: values["in-process"] };
   } catch (error) {
-    process.stderr.write(`error: ${messageOf(error)}; allowed: --once, --json\n`);
+    process.stderr.write(`error: ${messageOf(error)}; allowed: --once, --json, --in-process\n`);
     return undefined;
   }
 }
@@ -50,7 +57,7 @@ async function main(): Promise<number> {
     log = (log + text).slice(-LOG_CHARACTERS);
   };
   try {
-    cluster = await tour.step("Three nodes", () => startCluster(stage, keepLog));
+    cluster = await tour.step("Three nodes", () => startCluster(stage, options.inProcess, keepLog));
     const running = tour.run(cluster);
     const end = await Promise.race([running, cluster.lost, asked.then(() => undefined)]);
     if (typeof end === "string") {
@@ -64,7 +71,7 @@ async function main(): Promise<number> {
       process.stdout.write(`${JSON.stringify(end)}\n`);
     }
     if (!options.once) {
-      stage.say(`\n${stage.colours.dim("The cluster stays up; Ctrl-C ends it.")}`);
+      suggest(end, stage);
       const lost = await Promise.race([cluster.lost, asked.then(() => undefined)]);
       if (lost !== undefined) {
         throw new Error(lost);
@@ -82,8 +89,8 @@ async function main(): Promise<number> {
   }
 }
 
-function startCluster(stage: Stage, onLog: (text: string) => void): Promise<TourCluster> {
-  const search = findNatsServer();
+function startCluster(stage: Stage, inProcess: boolean, onLog: (text: string) => void): Promise<TourCluster> {
+  const search = inProcess ? ({ found: false, why: "--in-process was given" } as const) : findNatsServer();
   if (!search.found) {
     stage.warn(`${search.why}.`);
     stage.say("     So the three nodes run in this process, on the in-process transport.");

@@ -30,10 +30,10 @@ export interface TourResult {
   readonly seconds: number;
 }
 
-/** The last word of the tour. */
+/** The figures of the tour. */
 export function summarize(result: TourResult, stage: Stage): void {
-  const { input, words, crash, kill, recovery, fullSpeed, servers, seconds } = result;
-  const { bold, cyan, green } = stage.colours;
+  const { input, words, crash, kill, recovery, fullSpeed, seconds } = result;
+  const { bold, green } = stage.colours;
   const rows = [
     ["words counted", `${count(words.total)} in ${megabytes(input.bytes)} MB, exact in spite of both faults`],
     ["worker crash", `${crash.restarts} restart, ${crash.requeued} piece counted again elsewhere`],
@@ -46,7 +46,13 @@ export function summarize(result: TourResult, stage: Stage): void {
   ];
   stage.say(`\n${green(bold("✓ The tour is through"))} ${bold(`in ${seconds} s`)}\n`);
   stage.picture(table([{ title: "WHAT" }, { title: "FIGURES" }], rows, stage.colours));
+}
+
+/** What to try while the cluster stays up; without NATS no other process can reach it. */
+export function suggest({ servers }: TourResult, stage: Stage): void {
+  const { bold, cyan, dim } = stage.colours;
   if (servers === null) {
+    stage.say(`\n${dim("The nodes stay up in this process; Ctrl-C ends them.")}`);
     return;
   }
   const flags = `--servers ${servers}`;
@@ -59,4 +65,5 @@ export function summarize(result: TourResult, stage: Stage): void {
   ];
   stage.say(`\n   ${bold("While it is up, in another terminal:")}\n`);
   stage.say(commands.map((command) => cyan(`   npx supercast ${command} ${flags}`)).join("\n"));
+  stage.say(`\n${dim("The cluster stays up; Ctrl-C ends it.")}`);
 }
