@@ -46,9 +46,26 @@ export class NatsServices {
       },
       stop: async () => {
         this.#announced.delete(announced);
-        await announced.service?.stop();
+        await this.#stop(announced.service);
       },
     };
+  }
+
+  /** The client waits for the server's word; with the connection the service is gone, and no word comes. */
+  async #stop(service: Service | undefined): Promise<void> {
+    if (service === undefined || !this.#transport.connected) {
+      return;
+    }
+    let unlisten: () => void = () => undefined;
+    const disconnected = new Promise<void>((resolve) => {
+      unlisten = this.#transport.onEvent(({ type }) => {
+        if (type === "disconnected" || type === "closed") {
+          resolve();
+        }
+      });
+    });
+    await Promise.race([service.stop(), disconnected]);
+    unlisten();
   }
 
   /** Registers them all with a new connection. */

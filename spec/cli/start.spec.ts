@@ -119,6 +119,19 @@ describeWithNats("supercast start", function () {
     }
   });
 
+  it("stops without delay while its server is gone", async () => {
+    const other = await startNatsServer();
+    const node = startCli(["start", "--name", "a", "--servers", other.url, "--json"]);
+    await node.prints(/"name":"a"/);
+    await other.stop();
+    await node.prints(/trying again/);
+    const { code, stderr } = await node.end("SIGTERM");
+    expect(code).to.equal(0);
+    const phases = [...stderr.matchAll(/(?:refuse|drain|tree|goodbye|transport|server) (\d+) ms/g)];
+    expect(phases).to.have.length(6);
+    expect(Math.max(...phases.map(([, ms]) => Number(ms)))).to.be.lessThan(2_000);
+  });
+
   it("ends at once, with exit code 0, when it is stopped while it waits", async () => {
     const node = startCli(["start", "--name", "a", "--servers", "nats://127.0.0.1:1"]);
     await node.prints(/trying again/);
