@@ -175,6 +175,7 @@ describeWithNats("a cluster as the bare nats client has it", function () {
     const answers: { type: string; metadata?: { node?: string } }[] = [];
     for (const verb of ["PING", "INFO", "STATS"]) {
       const found = await client.requestMany(`$SRV.${verb}.supercast`, "", {
+        strategy: RequestStrategy.Count,
         maxMessages: 2,
         maxWait: 2_000,
       });
