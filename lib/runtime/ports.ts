@@ -114,10 +114,14 @@ function dial(
   );
 }
 
-/** Says what it waits for while no server answers; later events are logged by the node. */
+/**
+ * Says what it waits for while no server answers: at the first attempt, the second, the fourth and so on,
+ * so that a long wait fills no log. Later events are logged by the node.
+ */
 function logFirstConnection(log: Logger, event: TransportEvent): void {
   if (event.type === "connecting" && event.error !== undefined) {
     const again = event.retryInMs === undefined ? "" : `; trying again in ${Math.round(event.retryInMs)} ms`;
-    log.warn(`${event.error.message}${again}`, { attempt: event.attempt });
+    const level = Number.isInteger(Math.log2(event.attempt)) ? "warn" : "debug";
+    log[level](`${event.error.message}${again}`, { attempt: event.attempt });
   }
 }
