@@ -88,8 +88,11 @@ export class Scheduler {
 
   #forgetRun(): void {
     if (this.#head === this.#queue.length) {
-      this.#queue = this.#head > 1024 ? [] : this.#queue;
-      this.#queue.length = 0;
+      if (this.#head === 1) {
+        this.#queue.pop(); // the usual case: unlike a length of 0, it keeps the array's storage
+      } else {
+        this.#queue = [];
+      }
       this.#head = 0;
     } else if (this.#head > 65_536) {
       this.#queue.splice(0, this.#head);
