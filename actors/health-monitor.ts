@@ -191,7 +191,8 @@ export class HealthMonitor extends Actor<HealthMonitorProtocol, HealthState, Hea
     if (info.type === "nodeDown") {
       const error = `node down: ${info.reason}`;
       this.#update(this.#assess({ node: info.node, rttMs: undefined, report: undefined, error }));
-    } else if (info.type === "nodeUp") {
+    } else if (info.type === "nodeUp" && this.state.roundAt !== undefined) {
+      // Before the first round, which is near, nodes that start together are still finding each other.
       // A round that is under way may have found it gone; only one that begins now says how it is.
       const next = (): Promise<ClusterHealth> => this.#runRound();
       (this.#round ?? Promise.resolve()).then(next, next).catch((error: unknown) => this.#roundFailed(error));

@@ -1,6 +1,8 @@
 /** `health --watch`: the rounds and alerts that nodes publish, as they come. */
 import { type ClusterHealth, healthMonitorProtocol } from "../../actors/health-monitor.ts";
 import type { Schema } from "../actor/protocol.ts";
+import { messageOf } from "../base/errors.ts";
+import { DEFAULT_LIMITS } from "../base/limits.ts";
 import { ANY_NODE } from "../base/names.ts";
 import type { IncomingMessage } from "../transport/transport.ts";
 import type { Client } from "./client.ts";
@@ -17,13 +19,14 @@ const CLEAR_SCREEN = "\u001b[2J\u001b[3J\u001b[H";
 
 /** Shows what is published until Ctrl-C or SIGTERM. `from`: whose rounds; default: one node's, as long as it lives. */
 export async function watchHealth(client: Client, from: string | undefined, output: Output): Promise<void> {
-  const watch = new Watch(client.cluster, from, output);
+  const ask = (node: string): Promise<ClusterHealth> =>
+    client.ask(node, "health_monitor", { type: "clusterHealth" }, CHECKS);
+  const watch = new Watch({ cluster: client.cluster, from, output, ask });
   const { healthCheck, healthAlert } = client.subjects;
   client.transport.subscribe(healthCheck("*"), (message) => watch.onCheck(message));
   client.transport.subscribe(healthAlert("*"), (message) => watch.onAlert(message));
   const ended = untilSignal();
-  const first = await client.ask(from ?? ANY_NODE, "health_monitor", { type: "clusterHealth" }, CHECKS);
-  watch.onHealth(first);
+  watch.onHealth(await ask(from ?? ANY_NODE));
   const timer = setInterval(() => watch.redraw(), REDRAW_MS);
   await ended;
   clearInterval(timer);
@@ -34,19 +37,31 @@ interface Heard {
   readonly at: number;
 }
 
+interface WatchOptions {
+  readonly cluster: string;
+  readonly from: string | undefined;
+  readonly output: Output;
+  /** A node's health as it is now, between two rounds. */
+  readonly ask: (node: string) => Promise<ClusterHealth>;
+}
+
 class Watch {
   readonly #cluster: string;
   readonly #from: string | undefined;
   readonly #output: Output;
+  readonly #ask: (node: string) => Promise<ClusterHealth>;
   readonly #alerts: string[] = [];
   #shown: Heard | undefined;
-  /** Between the last two rounds of the node that is shown. */
-  #intervalMs = Number.POSITIVE_INFINITY;
+  /** The node that is shown is gone, as others say: the next one to be heard takes its place. */
+  #orphaned = false;
+  /** The longest time between two rounds of the node that is shown. */
+  #intervalMs: number = DEFAULT_LIMITS.healthIntervalMs;
 
-  constructor(cluster: string, from: string | undefined, output: Output) {
+  constructor({ cluster, from, output, ask }: WatchOptions) {
     this.#cluster = cluster;
     this.#from = from;
     this.#output = output;
+    this.#ask = ask;
   }
 
   onCheck(message: IncomingMessage): void {
@@ -62,9 +77,10 @@ class Watch {
     }
     const at = performance.now();
     if (this.#shown?.health.node === health.node) {
-      this.#intervalMs = at - this.#shown.at;
+      this.#intervalMs = Math.max(this.#intervalMs, at - this.#shown.at);
     }
     this.#shown = { health, at };
+    this.#orphaned = false;
     if (this.#output.terminal) {
       this.redraw();
     } else {
@@ -78,7 +94,24 @@ class Watch {
       return;
     }
     const publisher = message.subject.slice(message.subject.lastIndexOf(".") + 1);
-    const line = `${clockTime()} ${alertLine(alert.value, publisher, this.#output.colours)}`;
+    const { node, state, check } = alert.value;
+    this.#orphaned ||=
+      this.#from === undefined &&
+      node === this.#shown?.health.node &&
+      state === "raised" &&
+      check === "connectivity";
+    this.#tell(alertLine(alert.value, publisher, this.#output.colours));
+    if (this.#follows(publisher)) {
+      this.#ask(publisher).then(
+        (health) => this.onHealth(health),
+        (error: unknown) => this.#tell(messageOf(error)),
+      );
+    }
+  }
+
+  /** A line that stays: in the list of alerts, or by itself. */
+  #tell(text: string): void {
+    const line = `${clockTime()} ${text}`;
     this.#alerts.push(line);
     this.#alerts.splice(0, this.#alerts.length - ALERTS_SHOWN);
     if (this.#output.terminal) {
@@ -121,7 +154,7 @@ class Watch {
       return this.#from === undefined || node === this.#from;
     }
     const silentMs = performance.now() - this.#shown.at;
-    return node === this.#shown.health.node || silentMs > ROUNDS_WAITED * this.#intervalMs;
+    return this.#orphaned || node === this.#shown.health.node || silentMs > ROUNDS_WAITED * this.#intervalMs;
   }
 }
 
