@@ -4,9 +4,9 @@ import { Actor } from "../lib/actor/actor.ts";
 import { type CallMessage, defineProtocol, type ProtocolOf } from "../lib/actor/protocol.ts";
 import type { CallResult } from "../lib/actor/result.ts";
 import type { MetricsStore } from "../lib/telemetry/metrics.ts";
-import { type NodeServices, noFields } from "./services.ts";
+import { metricKey, type NodeServices, noFields } from "./services.ts";
 
-const key = z.string().min(1).max(128);
+const key = metricKey;
 
 export const metricsProtocol = defineProtocol({
   increment: {

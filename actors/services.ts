@@ -33,5 +33,16 @@ export const nodeName: z.ZodString = z.string().check((context) => {
   }
 });
 
+/** The schema of a counter's or latency's name. Answers are objects with such keys, and "__proto__" is none. */
+export const metricKey: z.ZodString = z
+  .string()
+  .min(1)
+  .max(128)
+  .check((context) => {
+    if (context.value === "__proto__") {
+      context.issues.push({ code: "custom", message: 'must not be "__proto__"', input: context.value });
+    }
+  });
+
 /** The fields of a message that has none. */
 export const noFields: z.ZodType<NoFields> = z.strictObject({});

@@ -12,7 +12,7 @@ import type { Placement } from "../lib/cluster/placement.ts";
 import { API_METRICS } from "../lib/node/foreign-gateway.ts";
 import { processTree, type TreeNode } from "../lib/node/process-tree.ts";
 import type { LatencySummary } from "../lib/telemetry/metrics.ts";
-import { type NodeServices, nodeName, noFields, REPLICATION_MODES } from "./services.ts";
+import { metricKey, type NodeServices, nodeName, noFields, REPLICATION_MODES } from "./services.ts";
 
 const treeSchema: z.ZodType<readonly TreeNode[]> = z.custom<readonly TreeNode[]>();
 const partitionSchema = z.object({
@@ -63,7 +63,7 @@ export const statsProtocol = defineProtocol({
   },
   record: {
     call: z.strictObject({
-      key: z.string().min(1).max(128),
+      key: metricKey,
       latencyUs: z.number().min(0),
       error: z.boolean().optional(),
     }),

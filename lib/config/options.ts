@@ -150,6 +150,9 @@ function formatIssue(issue: z.core.$ZodIssue, options: unknown, sources: OptionS
 
 /** JSON knows neither functions nor NaN. */
 function showValue(value: unknown): string {
+  if (typeof value === "function") {
+    return "a function";
+  }
   return typeof value === "string" || typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 

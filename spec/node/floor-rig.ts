@@ -29,8 +29,12 @@ export class FloorRig {
   readonly subjects: Subjects = subjectsOf("rig");
   readonly #nodes: BareNode[] = [];
 
-  constructor() {
-    this.hub = new MemoryHub({ clock: this.clock, random: seededRandom(1) });
+  readonly #limits: Partial<Limits>;
+
+  /** `limits`: those of the hub and of all nodes. */
+  constructor(limits: Partial<Limits> = {}) {
+    this.#limits = limits;
+    this.hub = new MemoryHub({ clock: this.clock, random: seededRandom(1), limits: checkLimits(limits) });
   }
 
   /** `groups: false`: a floor that sends nothing of its own accord. */
@@ -47,7 +51,7 @@ export class FloorRig {
       clock: this.clock,
       random: seededRandom(name),
       log,
-      limits: checkLimits(limits),
+      limits: checkLimits({ ...this.#limits, ...limits }),
     });
     const groups = new Groups(system);
     const withGroups = options.groups !== false;

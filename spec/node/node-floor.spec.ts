@@ -226,8 +226,10 @@ describe("the node floor", () => {
   });
 
   it("fails what is sent beyond the bound of unsent bytes with overload, and counts casts", async () => {
-    const c = rig.node("c", { limits: { outboundBytes: 400_000, batchBytes: 100_000 } });
-    const target = b.start("w");
+    rig.close();
+    rig = new FloorRig({ outboundBytes: 400_000, batchBytes: 100_000 });
+    const c = rig.node("c");
+    const target = rig.node("b").start("w");
     await rig.clock.advance(300);
     rig.hub.pause("c/ic");
     const value = "x".repeat(50_000);
