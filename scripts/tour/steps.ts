@@ -15,10 +15,11 @@ import type { Stage } from "./stage.ts";
 import { countWords, WORKERS } from "./word-count.ts";
 
 /** How long the count takes at least: slow enough to watch, or, where nobody watches, for faults to fall into it. */
-const WATCHED_MS = 6_000;
+const WATCHED_MS = 8_000;
 const UNWATCHED_MS = 1_500;
 const CRASH_AT = 0.2;
-const KILL_AT = 0.45;
+/** With the pace for watchers the nodes have by then been connected long enough to believe "no responders". */
+const KILL_AT = 0.65;
 const EVENT_DEADLINE_MS = 15_000;
 const CRASHING = "b";
 const KILLED = "c";
