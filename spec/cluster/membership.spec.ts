@@ -9,7 +9,7 @@ import {
   wantedNodes,
 } from "../../lib/cluster/membership.ts";
 
-function after(...events: MembershipEvent[]): Membership {
+function stateAfter(...events: MembershipEvent[]): Membership {
   return events.reduce(stepMembership, newMembership("a"));
 }
 
@@ -19,34 +19,38 @@ const declared = (nodes: readonly string[] | "all"): MembershipEvent => ({ type:
 
 describe("membership", () => {
   it("is always live to itself", () => {
-    expect(liveNodes(after())).to.deep.equal(["a"]);
-    expect(wantedNodes(after(declared(["b"])))).to.deep.equal(["a", "b"]);
+    expect(liveNodes(stateAfter())).to.deep.equal(["a"]);
+    expect(wantedNodes(stateAfter(declared(["b"])))).to.deep.equal(["a", "b"]);
   });
 
   it("takes for live who is declared and up, in either order, sorted", () => {
-    expect(liveNodes(after(declared(["c", "b"]), up("c"), up("b"), up("z")))).to.deep.equal(["a", "b", "c"]);
-    expect(liveNodes(after(up("c"), up("b"), declared(["b"])))).to.deep.equal(["a", "b"]);
+    expect(liveNodes(stateAfter(declared(["c", "b"]), up("c"), up("b"), up("z")))).to.deep.equal([
+      "a",
+      "b",
+      "c",
+    ]);
+    expect(liveNodes(stateAfter(up("c"), up("b"), declared(["b"])))).to.deep.equal(["a", "b"]);
   });
 
   it("takes for live everybody who is up when all are declared", () => {
-    const state = after(declared("all"), up("z"), up("y"), down("z"));
+    const state = stateAfter(declared("all"), up("z"), up("y"), down("z"));
     expect(liveNodes(state)).to.deep.equal(["a", "y"]);
     expect(wantedNodes(state)).to.deep.equal(["a", "y"]);
   });
 
   it("drops who goes down and has it back when it comes up", () => {
-    const state = after(declared(["b"]), up("b"), down("b"));
+    const state = stateAfter(declared(["b"]), up("b"), down("b"));
     expect(liveNodes(state)).to.deep.equal(["a"]);
     expect(wantedNodes(state)).to.deep.equal(["a", "b"]);
     expect(liveNodes(stepMembership(state, up("b")))).to.deep.equal(["a", "b"]);
   });
 
   it("adds by hand who is not declared", () => {
-    expect(liveNodes(after(up("x"), { type: "added", node: "x" }))).to.deep.equal(["a", "x"]);
+    expect(liveNodes(stateAfter(up("x"), { type: "added", node: "x" }))).to.deep.equal(["a", "x"]);
   });
 
   it("keeps out who was taken out by hand, also when the same incarnation comes back", () => {
-    const state = after(declared(["b"]), up("b"), { type: "removed", node: "b" }, down("b"), up("b"));
+    const state = stateAfter(declared(["b"]), up("b"), { type: "removed", node: "b" }, down("b"), up("b"));
     expect(liveNodes(state)).to.deep.equal(["a"]);
     expect(wantedNodes(state)).to.deep.equal(["a"]);
     expect(liveNodes(stepMembership(state, { type: "added", node: "b" }))).to.deep.equal(["a", "b"]);
@@ -54,11 +58,11 @@ describe("membership", () => {
 
   it("lets a new incarnation of it in", () => {
     const removed: MembershipEvent = { type: "removed", node: "b" };
-    expect(liveNodes(after(declared(["b"]), up("b"), removed, down("b"), up("b", "2")))).to.deep.equal([
+    expect(liveNodes(stateAfter(declared(["b"]), up("b"), removed, down("b"), up("b", "2")))).to.deep.equal([
       "a",
       "b",
     ]);
-    expect(liveNodes(after(declared(["b"]), removed, up("b", "2")))).to.deep.equal(["a", "b"]);
+    expect(liveNodes(stateAfter(declared(["b"]), removed, up("b", "2")))).to.deep.equal(["a", "b"]);
   });
 
   it("changes no state that somebody holds, and never loses itself", () => {
