@@ -27,11 +27,19 @@ export interface InboundStats {
   stale: number;
 }
 
+interface Sender {
+  readonly node: string;
+  readonly incarnation: string;
+}
+
+/** Senders parsed and kept, because every batch names its own. */
+const SENDERS_MAX = 1_000;
 const SENDER = /^([A-Za-z0-9_-]{1,64})\/([a-z0-9]{1,64})$/;
 
 export class Inbound {
   readonly stats: InboundStats = { batchesIn: 0, itemsIn: 0, stale: 0 };
   readonly #host: InboundHost;
+  readonly #senders = new Map<string, Sender>();
 
   constructor(host: InboundHost) {
     this.#host = host;
@@ -77,11 +85,21 @@ export class Inbound {
   }
 
   #senderOf(sender: string): Peer | undefined {
+    const { node, incarnation } = this.#senders.get(sender) ?? this.#parseSender(sender);
+    return node === this.#host.system.node ? undefined : this.#host.sender(node, incarnation);
+  }
+
+  #parseSender(sender: string): Sender {
     const [, node, incarnation] = SENDER.exec(sender) ?? [];
     if (node === undefined || incarnation === undefined) {
       throw new SupercastError("invalid_message", `a batch from ${JSON.stringify(sender)}`);
     }
-    return node === this.#host.system.node ? undefined : this.#host.sender(node, incarnation);
+    const parsed = { node, incarnation };
+    if (this.#senders.size === SENDERS_MAX) {
+      this.#senders.clear();
+    }
+    this.#senders.set(sender, parsed);
+    return parsed;
   }
 }
 

@@ -77,12 +77,18 @@ export class NodeFloor {
   #stopped = false;
   readonly #stats = { batchesOut: 0, invalid: 0, connectionBreaks: 0 };
 
+  #flushedInTurn = false;
+
   readonly #flushAll = (): void => {
     const queue = this.#flushQueue;
     this.#flushQueue = [];
     for (const peer of queue) {
       peer.flush();
     }
+  };
+
+  readonly #endTurn = (): void => {
+    this.#flushedInTurn = false;
   };
 
   constructor({ system, transport, subjects, handlers = { groups: () => undefined } }: NodeFloorOptions) {
@@ -96,6 +102,7 @@ export class NodeFloor {
     this.#peerHost = {
       system,
       sender: Buffer.from(`${system.node}/${system.incarnation}`, "latin1"),
+      subjects,
       maxBatchBytes: Math.min(system.limits.batchBytes, transport.maxPayload - PAYLOAD_RESERVE_BYTES),
       sendProblem: () => this.#sendProblem(),
       publish: (peer, batch) => this.#publish(peer, batch),
@@ -348,13 +355,25 @@ export class NodeFloor {
   }
 
   #publish(peer: Peer, batch: Uint8Array): void {
-    this.#transport.publish(this.#subjects.inbound(peer.node, peer.incarnation), batch);
+    this.#transport.publish(peer.inbound, batch);
     this.#stats.batchesOut += 1;
   }
 
+  /**
+   * The first batch of a turn leaves as soon as the code that filled it has returned, because a single
+   * caller waits for it; whatever comes later in the turn gathers until its end.
+   */
   #scheduleFlush(peer: Peer): void {
-    if (this.#flushQueue.push(peer) === 1) {
-      this.system.clock.immediate(this.#flushAll);
+    if (this.#flushQueue.push(peer) !== 1) {
+      return;
+    }
+    const { clock } = this.system;
+    if (this.#flushedInTurn) {
+      clock.immediate(this.#flushAll);
+    } else {
+      this.#flushedInTurn = true;
+      clock.microtask(this.#flushAll);
+      clock.immediate(this.#endTurn);
     }
   }
 

@@ -16,6 +16,7 @@ import { breakConnection, type ConnectionState, isUntouched, newConnection } fro
 import { headerBytes, type Item, OP, type WireTarget, writeHeader } from "./envelope.ts";
 import { PeerTies } from "./peer-ties.ts";
 import { OutgoingCall } from "./remote-call.ts";
+import type { Subjects } from "./subjects.ts";
 
 /** What a peer needs of the node it belongs to. */
 export interface PeerHost {
@@ -23,6 +24,7 @@ export interface PeerHost {
   /** "node/incarnation" of this node, in ascii. */
   readonly sender: Buffer;
   readonly maxBatchBytes: number;
+  readonly subjects: Subjects;
   /** Whether something can be sent at present: "noconnection" or "overload" when not. */
   sendProblem(): "noconnection" | "overload" | undefined;
   /** Puts a batch on the peer's in-bound subject; throws a SupercastError when it cannot. */
@@ -36,6 +38,8 @@ export interface PeerHost {
 export class Peer {
   readonly node: string;
   readonly incarnation: string;
+  /** The subject on which it listens. */
+  readonly inbound: string;
   readonly connection: ConnectionState;
   readonly #host: PeerHost;
   readonly #writer: BatchWriter;
@@ -51,6 +55,7 @@ export class Peer {
     this.#host = host;
     this.node = node;
     this.incarnation = incarnation;
+    this.inbound = host.subjects.inbound(node, incarnation);
     this.ties = new PeerTies(host.system, this);
     this.#writer = new BatchWriter(host.maxBatchBytes, headerBytes(host.sender));
   }
