@@ -2,9 +2,9 @@
  * The rolling chain hash: 64 bits over the whole history of a stream up to an entry.
  *
  * Equal chains at equal sequence numbers mean, but for one chance in 2^64, equal history: each value is
- * hashed from the one before it and from the entry's epoch, number, kind and payload. Two 32-bit lanes
- * take in every word with different multipliers and are mixed into each other at the end (the rounds and
- * the avalanche are MurmurHash3's); no BigInt, because this runs once per entry. It finds divergence and
+ * hashed from the one before it and from the entry's epoch, number, length, kind and payload. Two 32-bit
+ * lanes take in the words by turns, each adding the other in, and are mixed at the end (rounds, constants
+ * and avalanche are MurmurHash3's); no BigInt, because this runs once per entry. It finds divergence and
  * damage, it does not resist someone who looks for a collision.
  */
 
@@ -33,48 +33,64 @@ export function extendChain(
   start: number,
   end: number,
 ): void {
+  const length = end - start;
   let high = chain.high | 0;
   let low = chain.low | 0;
-  const absorb = (word: number): void => {
-    const mixed = Math.imul(word, 0xcc9e2d51);
-    high ^= Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593);
-    high = (Math.imul((high << 13) | (high >>> 19), 5) + 0xe6546b64) | 0;
-    const other = Math.imul(word ^ 0x5bd1e995, 0x38b34ae5);
-    low ^= Math.imul((other << 18) | (other >>> 14), 0xa1e38b93);
-    low = (Math.imul((low << 17) | (low >>> 15), 5) + 0x561ccd1b) | 0;
-  };
-  absorb(link.epochCounter | 0);
-  absorb(link.epochCounter / 0x1_0000_0000);
-  absorb(link.epochOwner.low);
-  absorb(link.epochOwner.high);
-  absorb(link.seq | 0);
-  absorb(link.seq / 0x1_0000_0000);
-  absorb(link.kind);
-  absorb(end - start);
+  high = mixHigh(high, low, link.epochCounter | 0);
+  low = mixLow(low, high, link.epochCounter / 0x1_0000_0000);
+  high = mixHigh(high, low, link.epochOwner.low);
+  low = mixLow(low, high, link.epochOwner.high);
+  high = mixHigh(high, low, link.seq | 0);
+  low = mixLow(low, high, link.seq / 0x1_0000_0000);
+  high = mixHigh(high, low, length);
+  low = mixLow(low, high, link.kind);
   let at = start;
-  for (const wordEnd = end - 3; at < wordEnd; at += 4) {
-    absorb(
-      (bytes[at] ?? 0) |
-        ((bytes[at + 1] ?? 0) << 8) |
-        ((bytes[at + 2] ?? 0) << 16) |
-        ((bytes[at + 3] ?? 0) << 24),
-    );
+  for (const blockEnd = end - 7; at < blockEnd; at += 8) {
+    high = mixHigh(high, low, wordAt(bytes, at));
+    low = mixLow(low, high, wordAt(bytes, at + 4));
   }
   if (at < end) {
-    let rest = 0;
-    for (let shift = 0; at < end; at++, shift += 8) {
-      rest |= (bytes[at] ?? 0) << shift;
-    }
-    absorb(rest);
+    high = mixHigh(high, low, restAt(bytes, at, Math.min(at + 4, end)));
+    low = mixLow(low, high, restAt(bytes, at + 4, end));
   }
-  low = (low + high) | 0;
   high = (high + low) | 0;
-  low = avalanche(low);
+  low = (low + high) | 0;
   high = avalanche(high);
-  low = (low + high) | 0;
+  low = avalanche(low);
   high = (high + low) | 0;
+  low = (low + high) | 0;
   chain.high = high >>> 0;
   chain.low = low >>> 0;
+}
+
+function mixHigh(high: number, low: number, word: number): number {
+  const spread = Math.imul(word, 0x239b961b);
+  const mixed = high ^ Math.imul((spread << 15) | (spread >>> 17), 0xab0e9789);
+  return (Math.imul(((mixed << 19) | (mixed >>> 13)) + low, 5) + 0x561ccd1b) | 0;
+}
+
+function mixLow(low: number, high: number, word: number): number {
+  const spread = Math.imul(word, 0x38b34ae5);
+  const mixed = low ^ Math.imul((spread << 16) | (spread >>> 16), 0xa1e38b93);
+  return (Math.imul(((mixed << 17) | (mixed >>> 15)) + high, 5) + 0x0bcaa747) | 0;
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] ?? 0) |
+    ((bytes[at + 1] ?? 0) << 8) |
+    ((bytes[at + 2] ?? 0) << 16) |
+    ((bytes[at + 3] ?? 0) << 24)
+  );
+}
+
+/** Up to four bytes of `[start, end)`, missing ones zero. */
+function restAt(bytes: Uint8Array, start: number, end: number): number {
+  let rest = 0;
+  for (let at = start, shift = 0; at < end; at++, shift += 8) {
+    rest |= (bytes[at] ?? 0) << shift;
+  }
+  return rest;
 }
 
 function avalanche(word: number): number {

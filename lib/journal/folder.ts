@@ -198,7 +198,7 @@ export class JournalFolder {
     await this.#saveState({ firstSegment: first.number });
     const removed = segments.slice(0, count);
     for (const { log } of this.streams.values()) {
-      const highest = Math.max(0, ...removed.map((segment) => segment.lastSeqs.get(log.id) ?? 0));
+      const highest = Math.max(0, ...removed.map((segment) => segment.lastSeqOf(log.id)));
       log.dropBefore(highest + 1);
     }
     await this.guard(() => this.store.removeFirst(count));
@@ -290,7 +290,7 @@ export class JournalFolder {
       return false;
     }
     for (const { log, snapshot } of this.streams.values()) {
-      if ((segment.lastSeqs.get(log.id) ?? 0) > (snapshot?.seq ?? 0)) {
+      if (segment.lastSeqOf(log.id) > (snapshot?.seq ?? 0)) {
         return false;
       }
     }

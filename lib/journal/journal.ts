@@ -328,7 +328,7 @@ export class Journal {
     await this.#replayOnce();
     const { segments } = this.folder.store;
     const oldest = segments.slice(0, Math.min(count, segments.length));
-    const highest = Math.max(0, ...oldest.map((segment) => segment.lastSeqs.get(this.#stream.log.id) ?? 0));
+    const highest = Math.max(0, ...oldest.map((segment) => segment.lastSeqOf(this.#stream.log.id)));
     const before = this.folder.segmentsRemoved;
     await this.#compactor.force(count >= segments.length ? this.appliedSeq : highest);
     return this.folder.segmentsRemoved - before;

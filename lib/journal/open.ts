@@ -49,8 +49,11 @@ const STREAM_NAME_MAX = 200;
 export async function openJournal(dir: string, options: OpenJournalOptions = {}): Promise<Journal> {
   const { machine, stream, ...rest } = options;
   const folder = await openFolder(dir, rest);
+  folder.reader.trusting = true;
   try {
-    return await openOn(folder, stream ?? DEFAULT_STREAM, machine ?? null, true);
+    const journal = await openOn(folder, stream ?? DEFAULT_STREAM, machine ?? null, true);
+    folder.reader.trusting = false;
+    return journal;
   } catch (thrown) {
     await folder.close();
     throw thrown;

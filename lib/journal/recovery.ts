@@ -256,7 +256,7 @@ class Examination {
         const begin = this.#copyBegins.get(stream)?.number ?? 0;
         for (const each of this.#segments) {
           if (each.number < begin) {
-            each.lastSeqs.delete(stream);
+            each.forget(stream);
           }
         }
         break;

@@ -35,11 +35,11 @@ async function relieveOldest(folder: JournalFolder): Promise<boolean> {
     return false;
   }
   const pinning = [...folder.streams.values()].filter(
-    ({ log, snapshot }) => (oldest.lastSeqs.get(log.id) ?? 0) > (snapshot?.seq ?? 0),
+    ({ log, snapshot }) => oldest.lastSeqOf(log.id) > (snapshot?.seq ?? 0),
   );
   for (const stream of pinning) {
     const snapshotted = stream.relieve !== null && (await stream.relieve());
-    const free = (oldest.lastSeqs.get(stream.log.id) ?? 0) <= (stream.snapshot?.seq ?? 0);
+    const free = oldest.lastSeqOf(stream.log.id) <= (stream.snapshot?.seq ?? 0);
     if (!(snapshotted && free) && !(await copyForward(folder, stream))) {
       return false;
     }
@@ -114,7 +114,7 @@ function frameCopies(
   log.relocate(index);
   for (const segment of store.segments) {
     if (segment.number < begin.number) {
-      segment.lastSeqs.delete(stream);
+      segment.forget(stream);
     }
   }
   writer.submit();

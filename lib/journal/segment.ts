@@ -18,7 +18,7 @@ export class Segment {
   /** The length of the file on disk. */
   allocatedBytes: number;
   /** The highest entry of each stream that lies here. */
-  readonly lastSeqs = new Map<number, number>();
+  readonly lastSeqs = new Map<number, { seq: number }>();
   /** Reads and backups that need the file; it is not removed while there are any. */
   pins = 0;
 
@@ -47,15 +47,29 @@ export class Segment {
   /** Notes that entry `seq` of a stream lies here; true when it is that stream's first here. */
   note(stream: number, seq: number): boolean {
     const known = this.lastSeqs.get(stream);
-    this.lastSeqs.set(stream, known === undefined ? seq : Math.max(known, seq));
-    return known === undefined;
+    if (known === undefined) {
+      this.lastSeqs.set(stream, { seq });
+      return true;
+    }
+    known.seq = Math.max(known.seq, seq);
+    return false;
+  }
+
+  /** The highest entry of a stream that lies here, 0 for none. */
+  lastSeqOf(stream: number): number {
+    return this.lastSeqs.get(stream)?.seq ?? 0;
+  }
+
+  /** The stream's entries here are void: they lie elsewhere now. */
+  forget(stream: number): void {
+    this.lastSeqs.delete(stream);
   }
 
   /** The stream's entries above `seq` are void. */
   truncate(stream: number, seq: number): void {
     const known = this.lastSeqs.get(stream);
-    if (known !== undefined && known > seq) {
-      this.lastSeqs.set(stream, seq);
+    if (known !== undefined) {
+      known.seq = Math.min(known.seq, seq);
     }
   }
 }

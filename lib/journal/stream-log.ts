@@ -191,7 +191,9 @@ export class StreamLog {
         return `stream ${this.id}: entry ${seq} does not continue the chain of entry ${seq - 1}`;
       }
     }
-    this.#watch(seq);
+    if (this.#watched.size > 0) {
+      this.#watch(seq);
+    }
     const last = this.#epochs.at(-1)?.epoch;
     if (last === undefined || last.counter !== header.epochCounter || !sameOwner(last, header)) {
       const epoch = epochOf(header);
