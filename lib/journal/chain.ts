@@ -25,11 +25,11 @@ export interface ChainLink {
   readonly kind: number;
 }
 
-/** Replaces `chain`, the value before the entry, by the value after it. */
+/** Replaces `chain`, the value before the entry, by the value after it; the payload is `view[start, end)`. */
 export function extendChain(
   chain: Word64,
   link: ChainLink,
-  bytes: Uint8Array,
+  view: DataView,
   start: number,
   end: number,
 ): void {
@@ -46,12 +46,12 @@ export function extendChain(
   low = mixLow(low, high, link.kind);
   let at = start;
   for (const blockEnd = end - 7; at < blockEnd; at += 8) {
-    high = mixHigh(high, low, wordAt(bytes, at));
-    low = mixLow(low, high, wordAt(bytes, at + 4));
+    high = mixHigh(high, low, view.getInt32(at, true));
+    low = mixLow(low, high, view.getInt32(at + 4, true));
   }
   if (at < end) {
-    high = mixHigh(high, low, restAt(bytes, at, Math.min(at + 4, end)));
-    low = mixLow(low, high, restAt(bytes, at + 4, end));
+    high = mixHigh(high, low, restAt(view, at, Math.min(at + 4, end)));
+    low = mixLow(low, high, restAt(view, at + 4, end));
   }
   high = (high + low) | 0;
   low = (low + high) | 0;
@@ -75,20 +75,11 @@ function mixLow(low: number, high: number, word: number): number {
   return (Math.imul(((mixed << 17) | (mixed >>> 15)) + high, 5) + 0x0bcaa747) | 0;
 }
 
-function wordAt(bytes: Uint8Array, at: number): number {
-  return (
-    (bytes[at] ?? 0) |
-    ((bytes[at + 1] ?? 0) << 8) |
-    ((bytes[at + 2] ?? 0) << 16) |
-    ((bytes[at + 3] ?? 0) << 24)
-  );
-}
-
 /** Up to four bytes of `[start, end)`, missing ones zero. */
-function restAt(bytes: Uint8Array, start: number, end: number): number {
+function restAt(view: DataView, start: number, end: number): number {
   let rest = 0;
   for (let at = start, shift = 0; at < end; at++, shift += 8) {
-    rest |= (bytes[at] ?? 0) << shift;
+    rest |= view.getUint8(at) << shift;
   }
   return rest;
 }

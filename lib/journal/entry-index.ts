@@ -99,7 +99,9 @@ class DenseIndex implements EntryIndex {
 
   #slot(seq: number): number {
     const slot = seq - this.#firstSeq;
-    invariant(slot >= 0 && slot < this.#count, `entry ${seq} is not indexed`);
+    if (slot < 0 || slot >= this.#count) {
+      invariant(false, `entry ${seq} is not indexed`);
+    }
     return slot;
   }
 

@@ -276,7 +276,10 @@ export function viewOf(bytes: Uint8Array): DataView {
 }
 
 export function setUint53(view: DataView, at: number, value: number): void {
-  invariant(Number.isSafeInteger(value) && value >= 0, `${value} is not an integer from 0 to 2^53 - 1`);
+  if (!(Number.isSafeInteger(value) && value >= 0)) {
+    // The text is only made when it is needed: this runs several times per record.
+    invariant(false, `${value} is not an integer from 0 to 2^53 - 1`);
+  }
   view.setUint32(at, value % 0x1_0000_0000, true);
   view.setUint32(at + 4, value / 0x1_0000_0000, true);
 }

@@ -133,6 +133,7 @@ class Walk {
   #offset: number;
   #stepBytes: number;
   #epoch: Epoch = EPOCH_ZERO;
+  #ahead: Promise<Uint8Array> | null = null;
 
   constructor(
     settings: Settings,
@@ -154,15 +155,30 @@ class Walk {
     this.#offset = this.#segment.offsetOf(lsn);
   }
 
-  /** Reads one step and answers the entries in it, which may be none. */
+  /**
+   * Answers the entries of one step, which may be none. The next step is being read when it resolves, so
+   * that whoever takes the entries does not wait for the disk.
+   */
   async next(): Promise<LogEntry[]> {
+    const bytes = await (this.#ahead ?? this.#read());
+    this.#ahead = null;
+    const entries = this.#collect(bytes);
+    if (!this.done) {
+      this.#ahead = this.#read();
+      // Whoever asks for the next step meets the failure; nobody may ask.
+      this.#ahead.catch(() => undefined);
+    }
+    return entries;
+  }
+
+  async #read(): Promise<Uint8Array> {
     if (this.#offset >= this.#segment.endOffset) {
       this.#jump();
     }
     const bytes = this.#settings.allocate(Math.min(this.#stepBytes, this.#segment.endOffset - this.#offset));
     const got = await this.#store.read(this.#segment, bytes, this.#offset);
     this.#stepBytes = Math.min(2 * this.#stepBytes, Math.max(STEP_BYTES_MAX, this.#settings.bufferBytes));
-    return this.#collect(bytes.subarray(0, got));
+    return bytes.subarray(0, got);
   }
 
   #jump(): void {

@@ -190,8 +190,8 @@ class Examination {
       }
       const segment = new Segment(this.#folder, header, size);
       this.#segments.push(segment);
-      const end = await new SegmentScanner(file, header, (record, bytes, at) =>
-        this.#visit(segment, record, bytes, at),
+      const end = await new SegmentScanner(file, header, (record, view, at) =>
+        this.#visit(segment, record, view, at),
       ).scan();
       segment.endOffset = end.endOffset;
       segment.records = end.records;
@@ -221,19 +221,14 @@ class Examination {
     }
   }
 
-  #visit(
-    segment: Segment,
-    record: Readonly<RecordHeader>,
-    bytes: Uint8Array,
-    payloadAt: number,
-  ): string | null {
+  #visit(segment: Segment, record: Readonly<RecordHeader>, view: DataView, payloadAt: number): string | null {
     const log = this.#logs.get(record.stream);
     if (log === undefined) {
       return `a record of stream ${record.stream}, which has no state file`;
     }
     const lies = record.type === RECORD.entry || record.type === RECORD.copy;
     const newSegment = lies && segment.note(record.stream, record.seq);
-    const problem = log.replay(record, bytes, payloadAt, newSegment);
+    const problem = log.replay(record, view, payloadAt, newSegment);
     if (problem === null && !lies) {
       this.#followMark(segment, record);
     }

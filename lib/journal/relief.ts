@@ -11,7 +11,7 @@ import type { LogEntry } from "./entry.ts";
 import { createIndex } from "./entry-index.ts";
 import { ownerWord } from "./epoch.ts";
 import type { JournalFolder, StreamEntry } from "./folder.ts";
-import { RECORD } from "./format.ts";
+import { RECORD, viewOf } from "./format.ts";
 import { chainAt } from "./stream-entries.ts";
 
 /** How often a copy is begun anew because the stream went on meanwhile. */
@@ -96,7 +96,7 @@ function frameCopies(
   const begin = writer.segment;
   for (const { seq, epoch, kind, payload } of entries) {
     const link = { epochCounter: epoch.counter, epochOwner: ownerWord(epoch.owner), seq, kind };
-    extendChain(chain, link, payload, 0, payload.length);
+    extendChain(chain, link, viewOf(payload), 0, payload.length);
     const lsn = writer.frame(RECORD.copy, { stream, seq, epoch, kind, chain }, payload);
     index.push(lsn, chain, writer.segment.note(stream, seq));
   }

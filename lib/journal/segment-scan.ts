@@ -22,7 +22,7 @@ import type { TailFacts } from "./tail.ts";
 /** Takes a valid record; answers what is wrong with it as part of its history, or null. */
 export type RecordVisitor = (
   header: Readonly<RecordHeader>,
-  bytes: Uint8Array,
+  view: DataView,
   payloadAt: number,
 ) => string | null;
 
@@ -36,6 +36,7 @@ export interface ScanEnd {
 }
 
 const CHUNK_BYTES = 1024 * 1024;
+const OVERLAP_BYTES = 64 * 1024;
 
 /** What one pass over a chunk came to: where it stopped, and why. */
 type Step = { readonly stop: "more" | "end" | "sealed"; readonly offset: number; readonly need: number };
@@ -45,6 +46,8 @@ interface Chunk {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly start: number;
+  /** The file ends in it. */
+  readonly last: boolean;
 }
 
 export class SegmentScanner {
@@ -61,14 +64,18 @@ export class SegmentScanner {
     this.#visit = visit;
   }
 
-  /** Hands every valid record to the visitor, in order, up to the first that is not or the file's end. */
+  /**
+   * Hands every valid record to the visitor, in order, up to the first that is not or the file's end.
+   * While one chunk is looked at the next is being read; the two overlap by more than a usual record, so
+   * that the one the first chunk cuts off is whole in the second.
+   */
   async scan(): Promise<ScanEnd> {
-    let buffer = new Uint8Array(CHUNK_BYTES);
-    let offset = SEGMENT_HEADER_BYTES;
+    let from = SEGMENT_HEADER_BYTES;
+    let chunk = await this.#read(from, CHUNK_BYTES);
     for (;;) {
-      const got = await this.#file.read(buffer, offset);
-      const bytes = buffer.subarray(0, got);
-      const step = this.#scanChunk({ bytes, view: viewOf(bytes), start: offset }, got < buffer.length);
+      const ahead = chunk.last ? null : this.#read(chunk.start + CHUNK_BYTES - OVERLAP_BYTES, CHUNK_BYTES);
+      const step = this.#scanChunk(chunk, from);
+      const next = await ahead;
       if (step.stop !== "more") {
         return {
           endOffset: step.offset,
@@ -77,22 +84,28 @@ export class SegmentScanner {
           refused: this.#refused,
         };
       }
-      if (step.need > buffer.length) {
-        buffer = new Uint8Array(step.need);
-      }
-      offset = step.offset;
+      from = step.offset;
+      const whole = next !== null && from >= next.start && from + step.need <= next.start + CHUNK_BYTES;
+      chunk = whole ? next : await this.#read(from, Math.max(CHUNK_BYTES, step.need));
     }
   }
 
-  #scanChunk(chunk: Chunk, last: boolean): Step {
-    const { bytes, view, start } = chunk;
+  async #read(start: number, length: number): Promise<Chunk> {
+    const buffer = new Uint8Array(length);
+    const got = await this.#file.read(buffer, start);
+    const bytes = buffer.subarray(0, got);
+    return { bytes, view: viewOf(bytes), start, last: got < length };
+  }
+
+  #scanChunk(chunk: Chunk, from: number): Step {
+    const { bytes, view, start, last } = chunk;
     const header = this.#header;
     const { firstLsn, salt } = this.#segment;
-    let end = start;
+    let end = from;
     for (;;) {
       const at = recordStart(end) - start;
       if (at + RECORD_HEADER_BYTES > bytes.length) {
-        return { stop: last ? "end" : "more", offset: end, need: CHUNK_BYTES };
+        return { stop: last ? "end" : "more", offset: end, need: 2 * RECORD_HEADER_BYTES };
       }
       const lsn = firstLsn + start + at - SEGMENT_HEADER_BYTES;
       if (!readHeader(bytes, view, at, lsn, salt, header)) {
@@ -112,7 +125,7 @@ export class SegmentScanner {
           header.seq === this.#records ? null : `sealed with ${header.seq} records, not ${this.#records}`;
         return { stop: this.#refused === null ? "sealed" : "end", offset: next, need: 0 };
       }
-      this.#refused = this.#visit(header, bytes, payloadAt);
+      this.#refused = this.#visit(header, view, payloadAt);
       if (this.#refused !== null) {
         return { stop: "end", offset: end, need: 0 };
       }

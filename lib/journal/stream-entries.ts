@@ -6,7 +6,7 @@ import { LogEntry } from "./entry.ts";
 import { type Epoch, ownerWord } from "./epoch.ts";
 import { invalid } from "./errors.ts";
 import type { JournalFolder, StreamEntry } from "./folder.ts";
-import { RECORD } from "./format.ts";
+import { RECORD, viewOf } from "./format.ts";
 import type { NewEntry } from "./journal.ts";
 
 export class StreamEntries {
@@ -60,7 +60,7 @@ export class StreamEntries {
     const { writer } = this.#folder;
     const seq = log.lastSeq + 1;
     const link = { epochCounter: epoch.counter, epochOwner: ownerWord(epoch.owner), seq, kind };
-    extendChain(log.chain, link, payload, 0, payload.length);
+    extendChain(log.chain, link, viewOf(payload), 0, payload.length);
     const lsn = writer.frame(RECORD.entry, { stream: log.id, seq, epoch, kind, chain: log.chain }, payload);
     log.push(lsn, epoch, writer.segment.note(log.id, seq));
     if (this.#keepsCache && this.#cachedBytes + payload.length <= this.#folder.settings.cachedEntryBytes) {

@@ -135,14 +135,14 @@ export class StreamLog {
    */
   replay(
     header: Readonly<RecordHeader>,
-    bytes: Uint8Array,
+    view: DataView,
     payloadAt: number,
     newSegment: boolean,
   ): string | null {
     const { seq } = header;
     switch (header.type) {
       case RECORD.entry:
-        return this.#replayEntry(header, bytes, payloadAt, newSegment);
+        return this.#replayEntry(header, view, payloadAt, newSegment);
       case RECORD.commit:
         return this.#replayCommit(seq);
       case RECORD.truncate:
@@ -159,7 +159,7 @@ export class StreamLog {
         };
         return null;
       case RECORD.copy:
-        return this.#replayCopy(header, bytes, payloadAt, newSegment);
+        return this.#replayCopy(header, view, payloadAt, newSegment);
       case RECORD.copyEnd:
         return this.#replayCopyEnd(header);
       default:
@@ -169,7 +169,7 @@ export class StreamLog {
 
   #replayEntry(
     header: Readonly<RecordHeader>,
-    bytes: Uint8Array,
+    view: DataView,
     payloadAt: number,
     newSegment: boolean,
   ): string | null {
@@ -186,7 +186,7 @@ export class StreamLog {
       this.chain.high = chain.high;
       this.chain.low = chain.low;
     } else {
-      extendChain(this.chain, header, bytes, payloadAt, payloadAt + header.length);
+      extendChain(this.chain, header, view, payloadAt, payloadAt + header.length);
       if (this.chain.high !== chain.high || this.chain.low !== chain.low) {
         return `stream ${this.id}: entry ${seq} does not continue the chain of entry ${seq - 1}`;
       }
@@ -241,7 +241,7 @@ export class StreamLog {
 
   #replayCopy(
     header: Readonly<RecordHeader>,
-    bytes: Uint8Array,
+    view: DataView,
     payloadAt: number,
     newSegment: boolean,
   ): string | null {
@@ -259,7 +259,7 @@ export class StreamLog {
       return `stream ${this.id}: copy of entry ${header.seq} out of place`;
     }
     if (!begins) {
-      extendChain(copy.chain, header, bytes, payloadAt, payloadAt + header.length);
+      extendChain(copy.chain, header, view, payloadAt, payloadAt + header.length);
     }
     if (copy.chain.high !== header.chain.high || copy.chain.low !== header.chain.low) {
       return `stream ${this.id}: copy of entry ${header.seq} does not continue its chain`;
