@@ -192,6 +192,8 @@ async function resumeFolder(
   const { disk } = ports;
   checkUnchanged(found.state, tuning);
   const bootId = await disk.bootId();
+  // A name that a killed process gave may be in the cache only, and what follows builds on it.
+  await disk.syncFolder(dir);
   const streams = await openStreams(disk, dir, found);
   const cutFile = await repairTail(disk, dir, found);
   await removeLeftovers(disk, dir, found.leftovers);
