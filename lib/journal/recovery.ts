@@ -190,7 +190,7 @@ class Examination {
       }
       const segment = new Segment(this.#folder, header, size);
       this.#segments.push(segment);
-      const end = await new SegmentScanner(file, header, (record, view, at) =>
+      const end = await new SegmentScanner(file, size, header, (record, view, at) =>
         this.#visit(segment, record, view, at),
       ).scan();
       segment.endOffset = end.endOffset;

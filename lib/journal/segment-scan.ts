@@ -52,14 +52,17 @@ interface Chunk {
 
 export class SegmentScanner {
   readonly #file: DiskFile;
+  readonly #size: number;
   readonly #segment: SegmentHeader;
   readonly #visit: RecordVisitor;
   readonly #header = emptyHeader();
   #records = 0;
   #refused: string | null = null;
 
-  constructor(file: DiskFile, segment: SegmentHeader, visit: RecordVisitor) {
+  /** `size`: the length of the file. */
+  constructor(file: DiskFile, size: number, segment: SegmentHeader, visit: RecordVisitor) {
     this.#file = file;
+    this.#size = size;
     this.#segment = segment;
     this.#visit = visit;
   }
@@ -91,10 +94,10 @@ export class SegmentScanner {
   }
 
   async #read(start: number, length: number): Promise<Chunk> {
-    const buffer = new Uint8Array(length);
+    const buffer = new Uint8Array(Math.min(length, Math.max(0, this.#size - start)));
     const got = await this.#file.read(buffer, start);
     const bytes = buffer.subarray(0, got);
-    return { bytes, view: viewOf(bytes), start, last: got < length };
+    return { bytes, view: viewOf(bytes), start, last: start + got >= this.#size };
   }
 
   #scanChunk(chunk: Chunk, from: number): Step {
@@ -188,10 +191,10 @@ const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /** An offset at or behind the last byte that is not zero, found without holding the file in memory. */
 async function findUsedEnd(file: DiskFile, from: number, size: number): Promise<number> {
-  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  const chunk = Buffer.allocUnsafe(Math.max(0, Math.min(CHUNK_BYTES, size - from)));
   let usedEnd = from;
   for (let at = from; at < size; ) {
-    const got = await file.read(chunk.subarray(0, Math.min(CHUNK_BYTES, size - at)), at);
+    const got = await file.read(chunk.subarray(0, Math.min(chunk.length, size - at)), at);
     if (got === 0) {
       break;
     }
