@@ -15,7 +15,7 @@ import { FORMAT_VERSION, getText, getUint53, putText, setUint53, viewOf } from "
 const MAGIC = "SCASTSLT";
 const HEADER_BYTES = 32;
 const CRC_AT = 28;
-export const SLOT_BYTES = 64 * 1024;
+export const SLOT_BYTES = 16 * 1024;
 
 /** A state file's content as read, and whether one of its copies is to be written again. */
 export interface SlotContent {

@@ -21,14 +21,15 @@ function payload(seq: number): Uint8Array {
   return bytes(`record ${seq} ${"x".repeat((seq * 37) % 300)}`);
 }
 
-/** Appends a thousand records, copying the disk at every write and sync of a segment. */
+/** Appends a thousand records, copying the disk as every sync begins. */
 async function recordMoments(): Promise<{ moments: Moment[]; world: World }> {
   const world = new World("thousand");
   const journal = await world.open(LARGE);
   const moments: Moment[] = [];
   let acknowledged = 0;
   world.disk.onOperation = ({ name, number }) => {
-    if (name === "write" || name === "sync") {
+    // As a sync begins all that has been written since the last one is in the cache only.
+    if (name === "sync") {
       moments.push({ disk: world.disk.copy(seededRandom(`moment-${number}`)), acknowledged });
     }
   };
@@ -55,9 +56,9 @@ async function openMoment(world: World, disk: SimulatedDisk): Promise<{ list: st
 describe("a crash of the machine", function () {
   this.timeout(60_000);
 
-  it(`at every write and sync of a log of ${RECORDS} records keeps every synced record`, async () => {
+  it(`at every sync of a log of ${RECORDS} records keeps every synced record`, async () => {
     const { moments, world } = await recordMoments();
-    expect(moments.length).to.be.greaterThan(2 * RECORDS);
+    expect(moments.length).to.be.greaterThan(RECORDS);
     let torn = 0;
     for (const { disk, acknowledged } of moments) {
       disk.crash();
@@ -118,8 +119,8 @@ describe("damage below the sync mark", function () {
     const { world, count, path } = await smallLog();
     const original = world.disk.bytes(path);
     expect(original.length).to.equal(65_536);
-    for (let length = 0; length < original.length; length++) {
-      world.disk.put(path, original.subarray(0, length));
+    for (let length = original.length - 1; length >= 0; length--) {
+      world.disk.truncate(path, length);
       expect(await judge(world.disk, path, count), `cut to ${length} bytes`).to.equal("refused");
     }
     world.disk.put(path, original);
