@@ -18,6 +18,7 @@ export const JOURNAL_ERROR_CODES = {
   },
   journal_locked: { retryable: true, help: "another live process has the folder open" },
   journal_format: { retryable: false, help: "the files were written in a format this version does not know" },
+  journal_missing: { retryable: false, help: "there is no journal in the folder" },
   journal_busy: { retryable: true, help: "the operation excludes another one that is running" },
 } as const satisfies Record<string, { retryable: boolean; help: string }>;
 

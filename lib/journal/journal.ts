@@ -133,7 +133,7 @@ export class Journal {
   }
 
   get lastChain(): string {
-    return formatWord64(this.#stream.log.chain);
+    return this.#stream.log.lastChain;
   }
 
   /** False when the last opening had to cut an uncertain tail: entries at the end may be missing. */

@@ -5,7 +5,7 @@
  * before. Nothing here reads or writes; a record that does not fit its history is answered with a text.
  */
 import { invariant } from "../base/invariant.ts";
-import { CHAIN_START, extendChain, type Word64 } from "./chain.ts";
+import { CHAIN_START, extendChain, formatWord64, type Word64 } from "./chain.ts";
 import { createIndex, type EntryIndex } from "./entry-index.ts";
 import { compareEpochs, EPOCH_ZERO, type Epoch, ownerText } from "./epoch.ts";
 import { RECORD, type RecordHeader } from "./format.ts";
@@ -52,6 +52,11 @@ export class StreamLog {
   /** The chain that recovery met at a watched number, or null when no entry left has that number. */
   chainSeen(seq: number): Readonly<Word64> | null {
     return this.#watched.get(seq) ?? null;
+  }
+
+  /** The chain after the last entry, as sixteen hexadecimal digits. */
+  get lastChain(): string {
+    return formatWord64(this.chain);
   }
 
   get anchored(): boolean {
