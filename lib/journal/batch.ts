@@ -191,7 +191,7 @@ export class Framer {
     header.epochOwner = ownerWord(fields.epoch.owner);
     header.seq = fields.seq;
     header.chain = fields.chain;
-    header.payloadCrc = crc32c(payload, 0, payload.length, segment.header.salt);
+    header.payloadCrc = crc32c(bytes, payloadAt, at + end - start, segment.header.salt);
     writeHeader(batch.view, at, header);
     segment.endOffset = end;
     segment.records += 1;

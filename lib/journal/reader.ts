@@ -237,7 +237,8 @@ class Walk {
     const payloadAt = at + RECORD_HEADER_BYTES;
     const payloadEnd = payloadAt + header.length;
     const { salt } = this.#segment.header;
-    if (!this.#trusting && crc32c(bytes, payloadAt, payloadEnd, salt) !== header.payloadCrc) {
+    const paddedEnd = recordEnd(start + at, header.length) - start;
+    if (!this.#trusting && crc32c(bytes, payloadAt, paddedEnd, salt) !== header.payloadCrc) {
       throw this.#damage(start + at, `the payload of entry ${header.seq} is damaged`);
     }
     const { chain, epochCounter, epochOwner } = header;

@@ -115,12 +115,14 @@ export class SegmentScanner {
         return { stop: "end", offset: end, need: 0 };
       }
       const payloadAt = at + RECORD_HEADER_BYTES;
-      const payloadEnd = payloadAt + header.length;
       const next = recordEnd(start + at, header.length);
       if (next - start > bytes.length) {
         return { stop: last ? "end" : "more", offset: end, need: next - end };
       }
-      if (crc32c(bytes, payloadAt, payloadEnd, salt) !== header.payloadCrc) {
+      if (
+        crc32c(bytes, payloadAt, next - start, salt) !== header.payloadCrc ||
+        !isBlank(bytes, end - start, at)
+      ) {
         return { stop: "end", offset: end, need: 0 };
       }
       if (header.type === RECORD.seal) {
