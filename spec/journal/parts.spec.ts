@@ -48,7 +48,9 @@ function bitsBetween(left: Word64, right: Word64): number {
   return count((left.high ^ right.high) >>> 0) + count((left.low ^ right.low) >>> 0);
 }
 
-describe("the chain", () => {
+describe("the chain", function () {
+  this.timeout(20_000);
+
   it("changes about half of its bits with any single bit of the payload", () => {
     const payload = Uint8Array.from({ length: 100 }, (_, index) => index * 7);
     const before = chainOf(payload);
@@ -65,11 +67,11 @@ describe("the chain", () => {
     expect(least).to.be.at.least(12);
   });
 
-  it("meets no collision among half a million short payloads, and either half few", () => {
+  it("meets no collision among 200,000 short payloads, and either half few", () => {
     const whole = new Set<string>();
     const halves = new Set<number>();
     const payload = new Uint8Array(8);
-    const count = 500_000;
+    const count = 200_000;
     for (let index = 0; index < count; index++) {
       new DataView(payload.buffer).setUint32(0, index);
       const chain = chainOf(payload);
@@ -77,8 +79,8 @@ describe("the chain", () => {
       halves.add(chain.low);
     }
     expect(whole.size).to.equal(count);
-    // Of n random 32-bit values n^2 / 2^33 collide: 29 of these.
-    expect(count - halves.size).to.be.lessThan(70);
+    // Of n random 32-bit values n^2 / 2^33 collide: 5 of these.
+    expect(count - halves.size).to.be.lessThan(25);
   });
 
   it("tells lengths, numbers, kinds and epochs apart, also for empty payloads", () => {
