@@ -32,3 +32,8 @@ export function delay(clock: Clock, delayMs: number): Promise<void> {
     clock.setTimer(resolve, delayMs);
   });
 }
+
+/** A wall-clock time as ISO 8601, for people and for foreign clients. */
+export function isoTime(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}

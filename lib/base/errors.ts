@@ -20,7 +20,10 @@ export const ERROR_CODES = {
   unknown_outcome: { retryable: true, help: "the request may or may not have taken effect" },
   not_writer: { retryable: true, help: "this node does not hold the writer's role" },
   forbidden: { retryable: false, help: "the sender may not send this message" },
-  invalid_message: { retryable: false, help: "the message is malformed, of unknown type, or a field is wrong" },
+  invalid_message: {
+    retryable: false,
+    help: "the message is malformed, of unknown type, or a field is wrong",
+  },
   payload_too_large: { retryable: false, help: "the message exceeds the server's max_payload" },
   config_mismatch: { retryable: false, help: "the configuration is wrong or differs from the cluster's" },
   exit: { retryable: true, help: "the called process ended before it answered; `reason` says why" },

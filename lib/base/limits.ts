@@ -43,8 +43,11 @@ export const DEFAULT_LIMITS = {
   foreignBytes: 1024 * 1024,
   foreignDepth: 32,
   foreignInFlight: 10_000,
-  /** Answers kept for repeated foreign requests with a `requestId`, and for how long. */
+  /** How long a foreign call may stay open; its caller usually waits far shorter. */
+  foreignTimeoutMs: 30_000,
+  /** Answers kept for repeated foreign requests with a `requestId`: how many, their bytes, how long. */
   requestIds: 10_000,
+  requestIdBytes: 64 * 1024 * 1024,
   requestIdMs: 60_000,
   /** NATS: ping interval, unanswered pings before the connection counts as stale, wait between dials. */
   natsPingMs: 5_000,
@@ -63,6 +66,8 @@ export const DEFAULT_LIMITS = {
 
 export type Limits = { readonly [Name in keyof typeof DEFAULT_LIMITS]: number };
 
+const ZERO_ALLOWED: ReadonlySet<string> = new Set(["restartIntensity", "reconnectGraceMs"]);
+
 type Rule = readonly [description: string, holds: (limits: Limits) => boolean];
 
 const RULES: readonly Rule[] = [
@@ -74,6 +79,7 @@ const RULES: readonly Rule[] = [
   ["probeIntervalMs must be at least heartbeatMs", (l) => l.probeIntervalMs >= l.heartbeatMs],
   ["outboundBytes must be at least 4 x batchBytes", (l) => l.outboundBytes >= 4 * l.batchBytes],
   ["quantumMessages must not exceed turnMessages", (l) => l.quantumMessages <= l.turnMessages],
+  ["requestIdMs must be at least foreignTimeoutMs", (l) => l.requestIdMs >= l.foreignTimeoutMs],
   ["healthTimeoutMs must not exceed healthIntervalMs", (l) => l.healthTimeoutMs <= l.healthIntervalMs],
 ];
 
@@ -85,14 +91,20 @@ export function checkLimits(overrides: Partial<Limits> = {}): Limits {
       const known = Object.keys(DEFAULT_LIMITS).join(", ");
       throw new SupercastError("config_mismatch", `limits.${name} is not known; known: ${known}`);
     }
-    const zeroAllowed = name === "restartIntensity" || name === "reconnectGraceMs";
-    if (!Number.isFinite(value) || value < (zeroAllowed ? 0 : 1)) {
-      throw new SupercastError("config_mismatch", `limits.${name} is ${value}; allowed: a finite number above 0`);
+    const least = ZERO_ALLOWED.has(name) ? 0 : 1;
+    if (!Number.isFinite(value) || value < least) {
+      throw new SupercastError(
+        "config_mismatch",
+        `limits.${name} is ${value}; allowed: a finite number from ${least}`,
+      );
     }
   }
   for (const [description, holds] of RULES) {
     if (!holds(limits)) {
-      throw new SupercastError("config_mismatch", `limits: ${description}`);
+      const named = Object.keys(limits).filter((name) => new RegExp(`\\b${name}\\b`).test(description));
+      const values = Object.entries(limits).filter(([name]) => named.includes(name));
+      const shown = values.map(([name, value]) => `${name} is ${value}`).join(", ");
+      throw new SupercastError("config_mismatch", `limits: ${description}; ${shown}`);
     }
   }
   return limits;

@@ -5,6 +5,7 @@
  * what others see of a process that was fenced by an untrappable `kill`; `noproc` and `noconnection`
  * are what a monitor or link reports when there is no process or no connection to ask.
  */
+import { SupercastError } from "./errors.ts";
 
 /** A crash as data: the error's class name and message, its stack on the node where it happened. */
 export interface CrashData {
@@ -35,15 +36,34 @@ export function abnormal(name: string, message: string = name, details?: unknown
   return { error: details === undefined ? { name, message } : { name, message, details } };
 }
 
+/** Thrown to end with exactly `reason`: what Erlang's `exit(Reason)` is to a process. */
+export class ExitError extends SupercastError {
+  override readonly name: string = "ExitError";
+  readonly reason: ExitReason;
+
+  constructor(message: string, reason: ExitReason) {
+    super("exit", message, { details: { reason } });
+    this.reason = reason;
+  }
+}
+
 /** The reason with which a process ends whose callback threw `thrown`. */
 export function reasonOfThrown(thrown: unknown): ExitReason {
+  if (thrown instanceof ExitError) {
+    return thrown.reason;
+  }
   if (!(thrown instanceof Error)) {
     return { error: { name: "thrown", message: String(thrown) } };
   }
   const { name, message, stack } = thrown;
   const code = "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;
   return {
-    error: { name, message, ...(code === undefined ? {} : { code }), ...(stack === undefined ? {} : { stack }) },
+    error: {
+      name,
+      message,
+      ...(code === undefined ? {} : { code }),
+      ...(stack === undefined ? {} : { stack }),
+    },
   };
 }
 

@@ -1,0 +1,16 @@
+/** The protocols behind the names of a node's own actors, so that messages to them are checked. */
+import type { HealthMonitorProtocol } from "./health-monitor.ts";
+import type { ManagerProtocol } from "./manager.ts";
+import type { MetricsProtocol } from "./metrics.ts";
+import type { NodeMonitorProtocol } from "./node-monitor.ts";
+import type { StatsProtocol } from "./stats.ts";
+
+declare module "../lib/actor/names.ts" {
+  interface Names {
+    manager: ManagerProtocol;
+    node_monitor: NodeMonitorProtocol;
+    health_monitor: HealthMonitorProtocol;
+    metrics: MetricsProtocol;
+    stats: StatsProtocol;
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * Monitors and links between processes of this node and those of one peer.
+ *
+ * Each side notes what hangs on the connection for its own processes. When the connection breaks every
+ * monitor gives DOWN `noconnection`, once, and every link an exit `noconnection` (otp 89).
+ */
+import type { Down, MonitorRef } from "../actor/info.ts";
+import { type Pid, serialOf } from "../actor/pid.ts";
+import type { ActorSystem } from "../actor/system.ts";
+import type { Watcher } from "../actor/ties.ts";
+import type { ExitReason } from "../base/reason.ts";
+import { type Item, OP, type WireTarget } from "./envelope.ts";
+
+/** What carries the signals: the peer. */
+export interface TiesCarrier {
+  pidOf(serial: number): Pid;
+  /** Sends what must arrive or break the connection. */
+  signal(item: Item): void;
+  signalReason(op: number, fields: readonly unknown[], reason: ExitReason): void;
+}
+
+export class PeerTies {
+  readonly #system: ActorSystem;
+  readonly #peer: TiesCarrier;
+  readonly #monitors = new Map<MonitorRef, { readonly watcher: Watcher; readonly target: Down["target"] }>();
+  /** Monitors of the peer's processes on ours, each with what takes it back. */
+  readonly #watchedByPeer = new Map<MonitorRef, () => void>();
+  /** Our processes' links into the peer: local serial to remote pids. */
+  readonly #links = new Map<number, Set<Pid>>();
+
+  constructor(system: ActorSystem, peer: TiesCarrier) {
+    this.#system = system;
+    this.#peer = peer;
+  }
+
+  /** How many monitors, watches of the peer, and processes with links there are. */
+  get size(): number {
+    return this.#monitors.size + this.#watchedByPeer.size + this.#links.size;
+  }
+
+  // --- monitors ---------------------------------------------------------------------------------
+
+  monitor(watcher: Watcher, ref: MonitorRef, target: Down["target"], wireTarget: WireTarget): () => void {
+    this.#monitors.set(ref, { watcher, target });
+    this.#peer.signal([OP.monitor, ref, wireTarget]);
+    return () => {
+      if (this.#monitors.delete(ref)) {
+        this.#peer.signal([OP.demonitor, ref]);
+      }
+    };
+  }
+
+  downArrived(ref: MonitorRef, reason: ExitReason): void {
+    const monitor = this.#monitors.get(ref);
+    this.#monitors.delete(ref);
+    if (monitor === undefined) {
+      return; // taken back meanwhile
+    }
+    try {
+      monitor.watcher.deliverDown({ type: "down", ref, target: monitor.target, reason });
+    } catch (thrown) {
+      this.#system.log.error("the receiver of a DOWN threw", { error: thrown });
+    }
+  }
+
+  /** The peer monitors one of our processes, or one that we do not have. */
+  watchFor(ref: MonitorRef, target: WireTarget): void {
+    const system = this.#system;
+    const process = typeof target === "number" ? system.processWithSerial(target) : system.whereis(target);
+    const watcher: Watcher = {
+      deliverDown: (down) => {
+        this.#watchedByPeer.delete(ref);
+        this.#peer.signalReason(OP.down, [ref], down.reason);
+      },
+    };
+    const withdraw = system.signals.watchLocal(
+      process,
+      watcher,
+      system.signals.nextRef(),
+      this.#peer.pidOf(0),
+    );
+    if (process?.alive === true) {
+      this.#watchedByPeer.set(ref, withdraw);
+    }
+  }
+
+  unwatchFor(ref: MonitorRef): void {
+    this.#watchedByPeer.get(ref)?.();
+    this.#watchedByPeer.delete(ref);
+  }
+
+  // --- links ------------------------------------------------------------------------------------
+
+  link(from: number, to: Pid): void {
+    this.#noteLink(from, to);
+    this.#peer.signal([OP.link, from, serialOf(to)]);
+  }
+
+  unlink(from: number, to: Pid): void {
+    this.#forgetLink(from, to);
+    this.#peer.signal([OP.unlink, from, serialOf(to)]);
+  }
+
+  linkExit(from: number, to: Pid, reason: ExitReason): void {
+    this.#forgetLink(from, to);
+    this.#peer.signalReason(OP.linkExit, [from, serialOf(to)], reason);
+  }
+
+  exit(from: number, to: Pid, reason: ExitReason): void {
+    this.#peer.signalReason(OP.exit, [from, serialOf(to)], reason);
+  }
+
+  linkArrived(from: number, to: number): void {
+    const process = this.#system.processWithSerial(to);
+    if (process === undefined) {
+      this.#peer.signal([OP.linkExit, to, from, "noproc"]);
+      return;
+    }
+    process.ties.links.add(this.#peer.pidOf(from));
+    this.#noteLink(to, this.#peer.pidOf(from));
+  }
+
+  unlinkArrived(from: number, to: number): void {
+    this.#forgetLink(to, this.#peer.pidOf(from));
+    this.#system.processWithSerial(to)?.existingTies?.links.delete(this.#peer.pidOf(from));
+  }
+
+  linkExitArrived(from: number, to: number, reason: ExitReason): void {
+    const pid = this.#peer.pidOf(from);
+    this.#forgetLink(to, pid);
+    const process = this.#system.processWithSerial(to);
+    if (process !== undefined) {
+      this.#system.signals.linkBroken(process, pid, reason);
+    }
+  }
+
+  #noteLink(local: number, remote: Pid): void {
+    const links = this.#links.get(local) ?? new Set();
+    this.#links.set(local, links.add(remote));
+  }
+
+  #forgetLink(local: number, remote: Pid): void {
+    const links = this.#links.get(local);
+    links?.delete(remote);
+    if (links?.size === 0) {
+      this.#links.delete(local);
+    }
+  }
+
+  // --- the end of the connection ----------------------------------------------------------------
+
+  /** The connection is gone: whoever hangs on it is told. */
+  release(): void {
+    const system = this.#system;
+    for (const withdraw of this.#watchedByPeer.values()) {
+      withdraw();
+    }
+    this.#watchedByPeer.clear();
+    for (const ref of [...this.#monitors.keys()]) {
+      this.downArrived(ref, "noconnection");
+    }
+    const links = [...this.#links];
+    this.#links.clear();
+    for (const [serial, pids] of links) {
+      const process = system.processWithSerial(serial);
+      for (const pid of pids) {
+        if (process?.alive === true) {
+          system.signals.linkBroken(process, pid, "noconnection");
+        }
+      }
+    }
+  }
+}

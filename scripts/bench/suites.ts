@@ -1,0 +1,5 @@
+/** All suites there are. */
+import { ACTORS } from "./actors.ts";
+import type { Suite } from "./suite.ts";
+
+export const SUITES: readonly Suite[] = [ACTORS];
