@@ -198,8 +198,8 @@ export class SimulatedDisk {
     name: OperationName,
     path: string,
     effect: () => T,
-    tear: () => void = () => {},
-    spoil: () => void = () => {},
+    tear: () => void = nothing,
+    spoil: () => void = nothing,
   ): Promise<T> {
     if (life !== this.#life) {
       return never();
@@ -339,5 +339,9 @@ function applyChange({ removed, put }: NameChange, names: Map<string, SimulatedF
 }
 
 function never<T>(): Promise<T> {
-  return new Promise(() => {});
+  return new Promise(nothing);
+}
+
+function nothing(): void {
+  // An operation that leaves nothing behind, a promise that never settles.
 }

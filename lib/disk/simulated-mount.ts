@@ -111,7 +111,7 @@ class MountedFile implements DiskFile {
       "sync",
       this.path,
       () => this.#file.sync(),
-      () => {},
+      undefined,
       () => this.#file.failSync(),
     );
   }

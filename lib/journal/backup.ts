@@ -71,10 +71,18 @@ export async function* createBackup(folder: JournalFolder): AsyncGenerator<Uint8
 
 /** Something to wait for that another opens. */
 class Gate {
-  open: () => void = () => {};
-  readonly passed: Promise<void> = new Promise((resolve) => {
-    this.open = resolve;
-  });
+  readonly passed: Promise<void>;
+  #resolve: (() => void) | null = null;
+
+  constructor() {
+    this.passed = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  open(): void {
+    this.#resolve?.();
+  }
 }
 
 async function planBackup(folder: JournalFolder): Promise<Manifest> {

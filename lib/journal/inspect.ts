@@ -6,7 +6,8 @@ import type { Disk } from "../disk/disk.ts";
 import { nodeDisk } from "../disk/node-disk.ts";
 import type { Epoch } from "./epoch.ts";
 import { JournalDamagedError, JournalError } from "./errors.ts";
-import { examineFolder, type Found } from "./recovery.ts";
+import type { Found } from "./found.ts";
+import { examineFolder } from "./recovery.ts";
 import type { SnapshotInfo } from "./state.ts";
 
 export interface SegmentSummary {

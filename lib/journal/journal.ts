@@ -14,63 +14,23 @@ import { Compactor } from "./compaction.ts";
 import type { LogEntry } from "./entry.ts";
 import { compareEpochs, type Epoch, toEpoch } from "./epoch.ts";
 import { invalid, JournalError } from "./errors.ts";
-import type { FolderStats, JournalFolder, StreamEntry } from "./folder.ts";
-import { RECORD } from "./format.ts";
+import type { JournalFolder, StreamEntry } from "./folder.ts";
+import type {
+  Appended,
+  AppendOptions,
+  CommitOptions,
+  ForeignSnapshot,
+  JournalStats,
+  NewEntry,
+  ReadOptions,
+  ReplayReport,
+  Submitted,
+  WaitOptions,
+} from "./journal-types.ts";
 import type { SnapshotSource, StateMachine } from "./machine.ts";
 import type { HardState } from "./state.ts";
 import { chainAt, StreamEntries } from "./stream-entries.ts";
 import { StreamSnapshots } from "./stream-snapshots.ts";
-
-/** An entry to append: its payload, and a byte of the writer's own (0 unless given). */
-export type NewEntry = Uint8Array | { readonly payload: Uint8Array; readonly kind?: number };
-
-export interface AppendOptions {
-  /** The epoch the entries are written in; the last entry's unless given. It never goes down. */
-  readonly epoch?: number | Epoch;
-}
-
-export interface Appended {
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  /** The chain after the last entry, as sixteen hexadecimal digits. */
-  readonly chain: string;
-}
-
-export interface Submitted extends Appended {
-  /** Resolves when `append` would; rejects when the journal fails before. */
-  acknowledged(): Promise<void>;
-}
-
-export interface CommitOptions {
-  /** Force a snapshot and remove what it makes needless. */
-  readonly compact?: boolean;
-  /** False: do not wait for the commit mark to be durable. */
-  readonly durable?: boolean;
-}
-
-export interface WaitOptions {
-  readonly timeoutMs?: number;
-}
-
-export interface ReplayReport {
-  /** The snapshot that was restored, 0 for none. */
-  readonly snapshotSeq: number;
-  /** Entries applied after it. */
-  readonly entries: number;
-}
-
-export interface JournalStats extends FolderStats {
-  readonly snapshotsWritten: number;
-  readonly cachedEntries: number;
-}
-
-/** A snapshot from elsewhere: the chain as sixteen hexadecimal digits. */
-export interface ForeignSnapshot {
-  readonly seq: number;
-  readonly epoch: number | Epoch;
-  readonly chain: string;
-  readonly content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
-}
 
 export class Journal {
   readonly name: string;
@@ -159,7 +119,7 @@ export class Journal {
   submit(entries: NewEntry | readonly NewEntry[], options: AppendOptions = {}): Submitted {
     this.folder.requireOpen();
     const list: readonly NewEntry[] = isMany(entries) ? entries : [entries];
-    const epoch = this.#epochFor(options.epoch);
+    const epoch = this.#entries.epochFor(options.epoch);
     this.#entries.admit(list);
     const firstSeq = this.lastSeq + 1;
     for (const entry of list) {
@@ -209,7 +169,7 @@ export class Journal {
     }
     const count = Math.max(0, seq - this.commitSeq);
     if (count > 0) {
-      this.#frameMark(seq);
+      this.#entries.frameCommit(seq);
       if (options.durable !== false) {
         await this.folder.writer.acknowledgement()();
       }
@@ -257,11 +217,7 @@ export class Journal {
    * The entries from `fromSeq` to `toSeq`, in order: by default all committed ones, with `uncommitted`
    * those above too. `ReadAsync`. Throws `invalid_message` for numbers that are not there.
    */
-  async *read(
-    fromSeq: number,
-    toSeq?: number,
-    options: { readonly uncommitted?: boolean } = {},
-  ): AsyncGenerator<LogEntry> {
+  async *read(fromSeq: number, toSeq?: number, options: ReadOptions = {}): AsyncGenerator<LogEntry> {
     for await (const run of this.readRuns(fromSeq, toSeq, options)) {
       yield* run;
     }
@@ -271,7 +227,7 @@ export class Journal {
   async *readRuns(
     fromSeq: number,
     toSeq?: number,
-    options: { readonly uncommitted?: boolean } = {},
+    options: ReadOptions = {},
   ): AsyncGenerator<readonly LogEntry[]> {
     this.folder.requireOpen();
     const limit = options.uncommitted === true ? this.lastSeq : this.commitSeq;
@@ -412,32 +368,11 @@ export class Journal {
   async close(): Promise<void> {
     this.#stream.open = false;
     this.#stream.relieve = null;
-    await this.#applier.exclusive.run(async () => {});
+    await this.#applier.exclusive.run(() => Promise.resolve());
     this.#applier.end(new JournalError("journal_closed", `${this.folder.path}: the journal is closed`));
     if (this.#ownsFolder) {
       await this.folder.close();
     }
-  }
-
-  #epochFor(given: number | Epoch | undefined): Epoch {
-    const last = this.lastEpoch;
-    if (given === undefined) {
-      return last;
-    }
-    const epoch = toEpoch(given);
-    if (compareEpochs(epoch, last) < 0) {
-      throw invalid("epoch", `${epoch.counter} is below the last entry's epoch ${last.counter}`);
-    }
-    return epoch;
-  }
-
-  #frameMark(seq: number): void {
-    const { log } = this.#stream;
-    const { writer } = this.folder;
-    writer.admit(1, 0);
-    writer.frame(RECORD.commit, { stream: log.id, seq, epoch: log.epochAt(seq), kind: 0, chain: log.chain });
-    log.commitSeq = seq;
-    writer.submit();
   }
 
   async #replayOnce(): Promise<void> {

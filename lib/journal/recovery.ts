@@ -17,6 +17,7 @@ import {
   segmentName,
   segmentNumber,
 } from "./format.ts";
+import type { Found, FoundStream, FoundTail } from "./found.ts";
 import { Segment } from "./segment.ts";
 import { examineTail, type ScanEnd, SegmentScanner } from "./segment-scan.ts";
 import { newerFormat, readSlots, type SlotContent } from "./slots.ts";
@@ -34,38 +35,7 @@ import {
   toStreamState,
 } from "./state.ts";
 import { StreamLog } from "./stream-log.ts";
-import { judgeTail, type TailVerdict } from "./tail.ts";
-
-export interface FoundStream {
-  readonly state: StreamState;
-  readonly slots: SlotContent;
-  readonly log: StreamLog;
-  /** The newest snapshot that is sound. */
-  readonly snapshot: SnapshotInfo | null;
-  /** The log ends before the snapshot: its history is to begin anew there. */
-  readonly needsReset: boolean;
-}
-
-/** The end of the log as it was found. */
-export interface FoundTail {
-  readonly verdict: TailVerdict;
-  readonly why: string;
-  readonly file: string;
-  readonly offset: number;
-  /** File offset behind the last byte that is not zero. */
-  readonly usedEnd: number;
-}
-
-export interface Found {
-  readonly state: JournalState;
-  readonly slots: SlotContent;
-  /** Oldest first; empty when the journal was created and never written to. */
-  readonly segments: Segment[];
-  readonly streams: FoundStream[];
-  readonly tail: FoundTail | null;
-  /** Files that belong to nothing: drafts, removed segments, snapshots that no state names. */
-  readonly leftovers: string[];
-}
+import { judgeTail } from "./tail.ts";
 
 /** Reads the whole folder. Null when there is no journal in it. Throws `journal_damaged`, `journal_format`. */
 export async function examineFolder(

@@ -4,7 +4,7 @@
  */
 import { type Disk, joinPath } from "../disk/disk.ts";
 import { SEGMENT_HEADER_BYTES } from "./format.ts";
-import type { Found, FoundTail } from "./recovery.ts";
+import type { Found, FoundTail } from "./found.ts";
 import type { Segment } from "./segment.ts";
 import { writeZeros } from "./segment-store.ts";
 import { removeIfThere } from "./slots.ts";

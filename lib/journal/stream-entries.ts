@@ -3,11 +3,11 @@
 import { SupercastError } from "../base/errors.ts";
 import { CHAIN_START, extendChain, parseWord64, type Word64 } from "./chain.ts";
 import { LogEntry } from "./entry.ts";
-import { type Epoch, ownerWord } from "./epoch.ts";
+import { compareEpochs, type Epoch, ownerWord, toEpoch } from "./epoch.ts";
 import { invalid } from "./errors.ts";
 import type { JournalFolder, StreamEntry } from "./folder.ts";
 import { RECORD, viewOf } from "./format.ts";
-import type { NewEntry } from "./journal.ts";
+import type { NewEntry } from "./journal-types.ts";
 
 export class StreamEntries {
   readonly #folder: JournalFolder;
@@ -52,6 +52,29 @@ export class StreamEntries {
       throw invalid("entries", "the list is empty");
     }
     this.#folder.writer.admit(entries.length, bytes);
+  }
+
+  /** The epoch for new entries: the one given, which must not go down, or the last entry's. */
+  epochFor(given: number | Epoch | undefined): Epoch {
+    const last = this.#stream.log.lastEpoch;
+    if (given === undefined) {
+      return last;
+    }
+    const epoch = toEpoch(given);
+    if (compareEpochs(epoch, last) < 0) {
+      throw invalid("epoch", `${epoch.counter} is below the last entry's epoch ${last.counter}`);
+    }
+    return epoch;
+  }
+
+  /** Frames the mark that all entries up to `seq` are committed. */
+  frameCommit(seq: number): void {
+    const { log } = this.#stream;
+    const { writer } = this.#folder;
+    writer.admit(1, 0);
+    writer.frame(RECORD.commit, { stream: log.id, seq, epoch: log.epochAt(seq), kind: 0, chain: log.chain });
+    log.commitSeq = seq;
+    writer.submit();
   }
 
   /** Frames the next entry. */

@@ -18,6 +18,6 @@ describe("the simulated disk", () => {
   diskConformance(async () => ({
     disk: new SimulatedDisk(seededRandom("conformance")).mount(),
     folder: "/data",
-    end: async () => {},
+    end: () => Promise.resolve(),
   }));
 });
