@@ -314,7 +314,7 @@ async function runSchedule(
 }
 
 describe("the journal against its model", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   it(`keeps every acknowledged record and invents none, in ${RUNS} random schedules with crashes`, async () => {
     const property = fc.asyncProperty(
