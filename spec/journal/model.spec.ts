@@ -278,7 +278,7 @@ const commands = [
   changes.map(({ label, what }) => new Command(label, perform(what))),
   changes.map(({ label, what }) => new Command(label, perform(what))),
   fc
-    .tuple(changes, fc.boolean(), fc.integer({ min: 1, max: 14 }), fc.integer({ min: 0, max: 12 }))
+    .tuple(changes, fc.boolean(), fc.integer({ min: 1, max: 45 }), fc.integer({ min: 0, max: 30 }))
     .map(
       ([{ label, what }, power, after, again]) =>
         new Command(
