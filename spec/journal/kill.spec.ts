@@ -1,6 +1,6 @@
 /** A real process, a real disk, SIGKILL in the middle of writing. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,7 +11,18 @@ import { KILL_OPTIONS, killPayload, SumMachine } from "./kill-shared.ts";
 
 const KILLS = 100;
 const LANES = 4;
-const CHILD = fileURLToPath(new URL("./kill-child.ts", import.meta.url));
+const CLONE = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Compiles the child once: through tsx each of a hundred starts would cost half a second of processor. */
+async function compileChild(): Promise<string> {
+  const cache = join(CLONE, ".cache");
+  await mkdir(cache, { recursive: true });
+  const out = await mkdtemp(join(cache, "kill-"));
+  const tsc = join(CLONE, "node_modules", ".bin", "tsc");
+  const child = spawn(tsc, ["-p", CLONE, "--noEmit", "false", "--outDir", out, "--rootDir", CLONE]);
+  await ended(child);
+  return out;
+}
 
 interface Acknowledged {
   readonly lastSeq: number;
@@ -19,8 +30,8 @@ interface Acknowledged {
 }
 
 /** Lets the process acknowledge `count` entries, kills it, and answers the highest numbers it has told. */
-async function runAndKill(dir: string, count: number): Promise<Acknowledged> {
-  const child = spawn(process.execPath, ["--import", "tsx", CHILD, dir], {
+async function runAndKill(script: string, dir: string, count: number): Promise<Acknowledged> {
+  const child = spawn(process.execPath, [script, dir], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let told = "";
@@ -64,12 +75,12 @@ async function checkRemains(dir: string, acknowledged: Acknowledged): Promise<nu
   return lastSeq;
 }
 
-async function lane(random: Random, kills: number): Promise<number> {
+async function lane(script: string, random: Random, kills: number): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), "supercast-kill-"));
   try {
     let lastSeq = 0;
     for (let kill = 0; kill < kills; kill++) {
-      const acknowledged = await runAndKill(dir, 20 + random.below(200));
+      const acknowledged = await runAndKill(script, dir, 20 + random.below(200));
       expect(acknowledged.lastSeq).to.be.greaterThan(lastSeq);
       lastSeq = await checkRemains(dir, acknowledged);
     }
@@ -81,11 +92,19 @@ async function lane(random: Random, kills: number): Promise<number> {
 
 describe("a process killed in the middle of writing", function () {
   this.timeout(120_000);
+  let compiled = "";
+
+  before(async () => {
+    compiled = await compileChild();
+  });
+
+  after(() => rm(compiled, { recursive: true }));
 
   it(`leaves every acknowledged entry, ${KILLS} times out of ${KILLS}`, async () => {
+    const script = join(compiled, "spec/journal/kill-child.js");
     const random = seededRandom("kill");
     const lanes = Array.from({ length: LANES }, (_, index) =>
-      lane(random.fork(String(index)), KILLS / LANES),
+      lane(script, random.fork(String(index)), KILLS / LANES),
     );
     const lastSeqs = await Promise.all(lanes);
     expect(Math.min(...lastSeqs)).to.be.greaterThan((20 * KILLS) / LANES);
