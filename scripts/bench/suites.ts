@@ -1,5 +1,6 @@
 /** All suites there are. */
 import { ACTORS } from "./actors.ts";
+import { JOURNAL } from "./journal.ts";
 import type { Suite } from "./suite.ts";
 
-export const SUITES: readonly Suite[] = [ACTORS];
+export const SUITES: readonly Suite[] = [ACTORS, JOURNAL];

@@ -1,0 +1,52 @@
+/** Where the journal's benches write: one folder of the clone, so that all contenders share a disk. */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { join } from "node:path";
+import type { Journal } from "../../../lib/journal/journal.ts";
+import { openJournal } from "../../../lib/journal/open.ts";
+import type { SyncMode } from "../../../lib/journal/options.ts";
+import { cloneFolder } from "../peers.ts";
+import type { Context, Samples } from "../suite.ts";
+
+export const RECORD: Uint8Array = new Uint8Array(100).fill(0x61);
+export const PAGE_BYTES = 4_096;
+const FILE_BYTES = 64 * 1024 * 1024;
+
+/** Runs `work` in a folder of its own, which is removed afterwards. */
+export async function inPlace(
+  context: Context,
+  work: (folder: string, context: Context) => Promise<Samples>,
+): Promise<Samples> {
+  const cache = join(cloneFolder(), ".cache");
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(join(cache, "bench-journal-"));
+  try {
+    return await work(folder, context);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+export function openBenchJournal(folder: string, sync: SyncMode): Promise<Journal> {
+  return openJournal(join(folder, `journal-${sync}`), { sync });
+}
+
+/** A file as large as a segment, filled with zeros and synced. */
+export async function preallocated(folder: string): Promise<FileHandle> {
+  const file = await open(join(folder, "bare"), "w+");
+  const zeros = Buffer.alloc(1024 * 1024);
+  for (let at = 0; at < FILE_BYTES; at += zeros.length) {
+    await file.write(zeros, 0, zeros.length, at);
+  }
+  await file.sync();
+  return file;
+}
+
+/** Positions for writes of `bytes`, one after the other, from the start again at the file's end. */
+export function positions(bytes: number): () => number {
+  let at = -bytes;
+  return () => {
+    at = (at + bytes) % (FILE_BYTES - (FILE_BYTES % bytes));
+    return at;
+  };
+}
