@@ -4,7 +4,16 @@
  *
  * Run it from a clone: npx tsx examples/conversation.ts
  */
-import { Actor, type Call, type CallMessage, type Cast, type CastMessage, type From, type Info, startNode } from "supercast";
+import {
+  Actor,
+  type Call,
+  type CallMessage,
+  type Cast,
+  type CastMessage,
+  type From,
+  type Info,
+  startNode,
+} from "supercast";
 
 type GateProtocol = {
   /** Answered when the gate opens. */

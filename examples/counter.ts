@@ -3,7 +3,14 @@
  *
  * Run it from a clone: npx tsx examples/counter.ts
  */
-import { Actor, type CallMessage, type CastMessage, defineProtocol, type ProtocolOf, startNode } from "supercast";
+import {
+  Actor,
+  type CallMessage,
+  type CastMessage,
+  defineProtocol,
+  type ProtocolOf,
+  startNode,
+} from "supercast";
 import { z } from "zod";
 
 /** The messages and their schemas; the TypeScript types follow from them. */

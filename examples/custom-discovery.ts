@@ -13,9 +13,7 @@ const a = await startNode({
   cluster: "discovery",
   nodeMonitor: { discover: () => registry, refreshMs: 200 },
 });
-const [b, c] = await Promise.all(
-  ["b", "c"].map((name) => startNode({ name, cluster: "discovery" })),
-);
+const [b, c] = await Promise.all(["b", "c"].map((name) => startNode({ name, cluster: "discovery" })));
 
 const manager = { name: "manager" } as const;
 console.log("discovered:", await a.call(manager, { type: "liveNodes" }));

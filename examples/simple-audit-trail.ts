@@ -3,14 +3,14 @@
  * Each entry replaces the value; a snapshot is the value itself. Run it: `npx tsx examples/simple-audit-trail.ts DIR`.
  */
 import { fileURLToPath } from "node:url";
-import type { LogEntry } from "../lib/journal/entry.ts";
-import type {
-  IncrementalSnapshotBuilder,
-  SnapshotSink,
-  SnapshotSource,
-  StateMachine,
-} from "../lib/journal/machine.ts";
-import { openJournal } from "../lib/journal/open.ts";
+import {
+  type IncrementalSnapshotBuilder,
+  type LogEntry,
+  openJournal,
+  type SnapshotSink,
+  type SnapshotSource,
+  type StateMachine,
+} from "supercast";
 
 const decode = (bytes: Uint8Array): bigint => Buffer.from(bytes).readBigInt64LE();
 

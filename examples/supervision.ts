@@ -3,7 +3,17 @@
  *
  * Run it from a clone: npx tsx examples/supervision.ts
  */
-import { Actor, type Call, type CallMessage, child, type Down, formatReason, onEvent, startNode, Supervisor } from "supercast";
+import {
+  Actor,
+  type Call,
+  type CallMessage,
+  child,
+  type Down,
+  formatReason,
+  onEvent,
+  Supervisor,
+  startNode,
+} from "supercast";
 
 type WorkerProtocol = { divide: Call<{ a: number; b: number }, number> };
 
@@ -23,7 +33,9 @@ class Worker extends Actor<WorkerProtocol, { done: number }> {
 
 class Pool extends Supervisor<{ size: number }> {
   override supervise({ size }: { size: number }) {
-    const workers = Array.from({ length: size }, (_, index) => child(Worker, undefined, { name: `worker_${index}` }));
+    const workers = Array.from({ length: size }, (_, index) =>
+      child(Worker, undefined, { name: `worker_${index}` }),
+    );
     return { strategy: "one_for_one", intensity: 5, periodMs: 10_000, children: workers };
   }
 }

@@ -1,8 +1,8 @@
 /**
  * `supercast journal inspect DIR` and `supercast journal verify DIR`.
  *
- * Exit codes: 0 all is well, 1 the command could not do its work, 2 the journal is damaged, 3 its tail is
- * uncertain. With `--json` the answer is one JSON object on standard output.
+ * Exit codes: 0 all is well, 1 the command could not do its work, 2 used wrongly, 3 the journal is damaged,
+ * 4 its tail is uncertain. With `--json` the answer is one JSON object on standard output.
  */
 import type { Command } from "commander";
 import { messageOf } from "../base/errors.ts";
@@ -10,8 +10,8 @@ import { JournalDamagedError } from "../journal/errors.ts";
 import { type FolderSummary, inspectJournal, type Verification, verifyJournal } from "../journal/inspect.ts";
 
 export const EXIT_FAILED = 1;
-export const EXIT_DAMAGED = 2;
-export const EXIT_UNCERTAIN = 3;
+export const EXIT_DAMAGED = 3;
+export const EXIT_UNCERTAIN = 4;
 
 /** Where the command writes and how it says how it went; the process itself unless a spec gives others. */
 export interface JournalCommandHost {

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { VERSION } from "../runtime/version.ts";
 import { clusterCommands } from "./cluster-commands.ts";
 import { healthCommand } from "./health-command.ts";
+import { journalCommand } from "./journal.ts";
 import { messageCommands } from "./message-commands.ts";
 import { coloursFor } from "./output.ts";
 import { startCommand } from "./start-command.ts";
@@ -14,6 +15,7 @@ type CommandGroup = (program: Command) => void;
 const RUNNING: readonly CommandGroup[] = [startCommand, upCommand];
 const LOOKING: readonly CommandGroup[] = [clusterCommands, healthCommand, treeCommand];
 const TALKING: readonly CommandGroup[] = [messageCommands];
+const ON_DISK: readonly CommandGroup[] = [journalCommand];
 
 /** A fresh program; it throws commander's errors instead of ending the process. */
 export function makeProgram(): Command {
@@ -41,6 +43,7 @@ Exit codes: 0 done, 1 failed, 2 used wrongly.`,
     ["Run:", RUNNING],
     ["Look:", LOOKING],
     ["Talk:", TALKING],
+    ["On disk:", ON_DISK],
   ] as const) {
     program.commandsGroup(title);
     for (const group of groups) {

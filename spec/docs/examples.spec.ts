@@ -42,7 +42,7 @@ const OUTPUT: Readonly<Record<string, readonly (string | RegExp)[]>> = {
 };
 
 /** Examples that are run by specs of their own. */
-const RUN_ELSEWHERE: ReadonlySet<string> = new Set(["journal-counter.ts"]);
+const RUN_ELSEWHERE: ReadonlySet<string> = new Set(["simple-audit-trail.ts"]);
 
 describe("examples", function () {
   this.timeout(60_000);
@@ -54,7 +54,9 @@ describe("examples", function () {
 
   for (const [file, expected] of Object.entries(OUTPUT)) {
     it(`${file} prints what it is said to print`, async () => {
-      const { stdout } = await run(process.execPath, ["--import", "tsx", `examples/${file}`], { timeout: 50_000 });
+      const { stdout } = await run(process.execPath, ["--import", "tsx", `examples/${file}`], {
+        timeout: 50_000,
+      });
       const lines = stdout.trimEnd().split("\n");
       expect(lines.length, stdout).to.equal(expected.length);
       for (const [index, line] of lines.entries()) {
@@ -76,10 +78,15 @@ describe("documents", () => {
 
   for (const document of ["README.md", "docs/actors.md"]) {
     it(`${document} shows only TypeScript that stands in an example`, () => {
-      const blocks = [...readFileSync(document, "utf8").matchAll(/```ts\n(.*?)```/gs)].map((match) => match[1] ?? "");
+      const blocks = [...readFileSync(document, "utf8").matchAll(/```ts\n(.*?)```/gs)].map(
+        (match) => match[1] ?? "",
+      );
       expect(blocks.length).to.be.greaterThan(0);
       for (const block of blocks) {
-        expect(examples.some((example) => example.includes(flatten(block))), block).to.equal(true);
+        expect(
+          examples.some((example) => example.includes(flatten(block))),
+          block,
+        ).to.equal(true);
       }
     });
   }
@@ -90,7 +97,10 @@ describe("documents", () => {
       const folder = document.includes("/") ? "docs/" : "";
       for (const [, target = ""] of readFileSync(document, "utf8").matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
         if (!/^https?:/.test(target)) {
-          expect(() => readFileSync(new URL(`../../${folder}${target}`, import.meta.url)), `${document}: ${target}`).not.to.throw();
+          expect(
+            () => readFileSync(new URL(`../../${folder}${target}`, import.meta.url)),
+            `${document}: ${target}`,
+          ).not.to.throw();
         }
       }
     }
