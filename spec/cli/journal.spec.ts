@@ -88,7 +88,7 @@ describe("supercast journal", () => {
     expect(await image()).to.deep.equal(before);
   });
 
-  it("verify names file and offset of damage and answers 2", async () => {
+  it("verify names file and offset of damage and answers 3", async () => {
     const name = (await readdir(dir)).find((each) => each.endsWith(".wal")) ?? "";
     await flip(join(dir, name), 4_096 + 20);
     const people = await run("verify", dir);
@@ -99,7 +99,7 @@ describe("supercast journal", () => {
     expect((await run("inspect", dir)).code).to.equal(EXIT_DAMAGED);
   });
 
-  it("verify answers 3 while the tail is uncertain", async () => {
+  it("verify answers 4 while the tail is uncertain", async () => {
     const { tail, segments } = await inspectJournal(dir);
     const file = await open(segments.at(-1)?.file ?? "", "r+");
     await file.write(Buffer.alloc(100, "not a record"), 0, 100, tail?.offset);
