@@ -1,9 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "chai";
+import { eventually } from "../support/eventually.ts";
 import { describeWithNats, type NatsServer, startNatsServer } from "../support/nats-server.ts";
-import { build, runCli, startCli } from "./command.ts";
+import { build, isAlive, runCli, startCli } from "./command.ts";
 
 describe("supercast start, used wrongly", function () {
   this.timeout(20_000);
@@ -130,6 +132,29 @@ describeWithNats("supercast start", function () {
     const phases = [...stderr.matchAll(/(?:refuse|drain|tree|goodbye|transport|server) (\d+) ms/g)];
     expect(phases).to.have.length(6);
     expect(Math.max(...phases.map(([, ms]) => Number(ms)))).to.be.lessThan(2_000);
+  });
+
+  it("takes a signal that npm repeats for one, and a second one for the wish to end at once", async () => {
+    const { url } = server;
+    const node = startCli(["start", "--name", "b", "--servers", url, "--token", "s3cret", "--json"]);
+    await node.prints(/"name":"b"/);
+    node.child.kill("SIGINT");
+    expect((await node.end("SIGINT")).code).to.equal(0);
+
+    const stuck = startCli(["up", "--nodes", "1", "--servers", url, "--token", "s3cret", "--json"]);
+    await eventually("the cluster is up", () => stuck.stdout.includes("\n"));
+    const { pid } = JSON.parse(stuck.stdout).nodes[0];
+    process.kill(pid, "SIGSTOP");
+    try {
+      stuck.child.kill("SIGTERM");
+      await stuck.prints(/stopping the cluster/);
+      await delay(600); // as long as a person takes at least to ask twice
+      stuck.child.kill("SIGTERM");
+      await eventually("up has ended", () => stuck.child.exitCode === 130);
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    await eventually("its node is gone", () => !isAlive(pid));
   });
 
   it("ends at once, with exit code 0, when it is stopped while it waits", async () => {
