@@ -30,8 +30,8 @@ export function makeProgram(): Command {
     .addHelpText(
       "after",
       `
-Every command takes --servers, --cluster, --prefix, --timeout, --json and NATS credentials, also from the
-environment (SUPERCAST_SERVERS or NATS_URL, SUPERCAST_CLUSTER, SUPERCAST_CREDS ...).
+Every command takes --json; those that reach a cluster also --servers, --cluster, --prefix and NATS
+credentials, or have them from the environment (SUPERCAST_SERVERS or NATS_URL, SUPERCAST_CREDS ...).
 
 A first look:
   supercast up                     a cluster of three nodes on this machine
