@@ -11,18 +11,32 @@ import type { LogEntry } from "./entry.ts";
 import { createIndex } from "./entry-index.ts";
 import { ownerWord } from "./epoch.ts";
 import type { JournalFolder, StreamEntry } from "./folder.ts";
-import { RECORD, viewOf } from "./format.ts";
+import { RECORD, RECORD_HEADER_BYTES, viewOf } from "./format.ts";
 import { chainAt } from "./stream-entries.ts";
 
 /** How often a copy is begun anew because the stream went on meanwhile. */
 const ATTEMPTS_MAX = 8;
 
-/** Frees old segments until the log fits, or until nothing more can be done; throws what a disk throws. */
+/**
+ * Frees old segments until the log fits, or until a step no longer makes it smaller. Throws what a disk
+ * throws.
+ */
 export async function makeRoom(folder: JournalFolder): Promise<void> {
   const { store, settings } = folder;
-  while (store.totalBytes > settings.maxLogBytes && folder.writer.failure === null) {
-    const removed = await folder.upkeep.run(() => folder.removeSegments());
-    if (removed === 0 && !(await relieveOldest(folder))) {
+  for (let before = Number.POSITIVE_INFINITY; before > settings.maxLogBytes; ) {
+    if (
+      store.totalBytes <= settings.maxLogBytes ||
+      store.totalBytes >= before ||
+      folder.writer.failure !== null
+    ) {
+      return;
+    }
+    before = store.totalBytes;
+    let removed = await folder.upkeep.run(() => folder.removeSegments());
+    if (removed === 0 && (await relieveOldest(folder))) {
+      removed = await folder.upkeep.run(() => folder.removeSegments());
+    }
+    if (removed === 0) {
       return;
     }
   }
@@ -52,7 +66,12 @@ export async function copyForward(folder: JournalFolder, stream: StreamEntry): P
   const { log } = stream;
   const base = stream.snapshot?.seq ?? 0;
   const baseChain = await chainAt(folder, stream, base);
-  const bytesMax = Math.min(folder.settings.maxPendingBytes, folder.settings.maxLogBytes) / 4;
+  // Half a segment at most, for at least one that goes: more would only write the log round and round.
+  const bytesMax = folder.settings.segmentBytes / 2;
+  const entriesMax = folder.state.recordsPerSegment / 2;
+  if (log.lastSeq - base > entriesMax) {
+    return false;
+  }
   const entries: LogEntry[] = [];
   let bytes = 0;
   for (let attempts = 0; attempts < ATTEMPTS_MAX; attempts++) {
@@ -60,9 +79,9 @@ export async function copyForward(folder: JournalFolder, stream: StreamEntry): P
     for await (const run of folder.reader.runs(log, base + entries.length + 1, log.lastSeq)) {
       for (const entry of run) {
         entries.push(entry);
-        bytes += entry.payload.length;
+        bytes += entry.payload.length + RECORD_HEADER_BYTES;
       }
-      if (bytes > bytesMax) {
+      if (bytes > bytesMax || entries.length > entriesMax) {
         return false;
       }
     }

@@ -17,11 +17,11 @@ const HEADER_BYTES = 32;
 const CRC_AT = 28;
 export const SLOT_BYTES = 16 * 1024;
 
-/** A state file's content as read, and whether one of its copies is to be written again. */
+/** A state file's content as read, and which of its copies, if any, does not hold it. */
 export interface SlotContent {
   readonly value: unknown;
   readonly generation: number;
-  readonly needsRepair: boolean;
+  readonly staleCopy: 0 | 1 | null;
 }
 
 /** Reads a state file without changing it. Throws `journal_damaged` when both copies are bad. */
@@ -29,12 +29,14 @@ export async function readSlots(disk: Disk, path: string): Promise<SlotContent> 
   const bytes = await readWhole(disk, path, 2 * SLOT_BYTES);
   const first = decodeSlot(bytes.subarray(0, SLOT_BYTES), path);
   const second = decodeSlot(bytes.subarray(SLOT_BYTES), path);
-  const newer = first !== null && (second === null || first.generation >= second.generation) ? first : second;
+  const firstCounts = first !== null && (second === null || first.generation >= second.generation);
+  const newer = firstCounts ? first : second;
   if (newer === null) {
     throw new JournalDamagedError({ file: path, offset: 0, what: "both copies of the state are damaged" });
   }
-  const value = parse(newer.text, path);
-  return { value, generation: newer.generation, needsRepair: first?.generation !== second?.generation };
+  const alike = first?.generation === second?.generation;
+  const staleCopy = alike ? null : firstCounts ? 1 : 0;
+  return { value: parse(newer.text, path), generation: newer.generation, staleCopy };
 }
 
 export class SlotFile {
@@ -65,11 +67,13 @@ export class SlotFile {
 
   /** Opens a state file that `readSlots` has found sound. */
   static async open(disk: Disk, path: string, content: SlotContent): Promise<SlotFile> {
-    const slots = new SlotFile(await disk.open(path, "update"), content.generation);
-    if (content.needsRepair) {
-      await slots.update(content.value);
+    const file = await disk.open(path, "update");
+    if (content.staleCopy !== null) {
+      // Only the copy that is not good is written: the good one may be the only one there is.
+      const slot = encodeSlot(content.value, content.generation, path);
+      await file.writeDurably(slot, content.staleCopy * SLOT_BYTES);
     }
-    return slots;
+    return new SlotFile(file, content.generation);
   }
 
   /** Resolves when the new state is durable in both copies. Updates take effect in call order. */

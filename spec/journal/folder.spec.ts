@@ -104,6 +104,20 @@ describe("a folder of many streams", () => {
     }
   });
 
+  it("lets the log grow beyond maxLogBytes where copying would free less than it takes", async () => {
+    const folder = await open(world, { maxLogBytes: 65_536 });
+    const [journal] = await openMany(world, folder, ["never committed"]);
+    for (let seq = 1; seq <= 200; seq++) {
+      await world.run(journal?.append(bytes(`${seq}`)) ?? Promise.reject(new Error("not open")));
+    }
+    expect(folder.stats()).to.include({ copiedForward: 0, segmentsRemoved: 0, segments: 10 });
+    world.disk.crash();
+    const again = await open(world, { maxLogBytes: 65_536 });
+    const [found] = await openMany(world, again, ["never committed"]);
+    expect(found).to.include({ firstSeq: 1, lastSeq: 200 });
+    await world.run(again.close());
+  });
+
   it("snapshots a stream that pins more than maxLogBytes where its machine can", async () => {
     const folder = await open(world, { maxLogBytes: 131_072, compaction: "background" });
     const idle = await world.run(openStream(folder, "idle", new ListMachine()));

@@ -253,6 +253,32 @@ describe("opening a journal", () => {
     expect((await refusal(world)).file).to.equal(path);
   });
 
+  it("never touches the only good copy of a state file, wherever openings are cut short", async () => {
+    for (const damagedCopy of [0, 16_384]) {
+      for (let cut = 1; cut < 110; cut++) {
+        const world = await aged();
+        world.disk.flipBit(world.path("journal.state"), (damagedCopy + 40) * 8);
+        let left = cut;
+        world.disk.onOperation = () => {
+          left -= 1;
+          if (left === 0) {
+            world.disk.onOperation = null;
+            world.disk.killProcess();
+          }
+        };
+        void world.open(SMALL).catch(() => undefined);
+        for (let turns = 0; turns < 10; turns++) {
+          await world.clock.settle();
+        }
+        world.disk.onOperation = null;
+        world.disk.killProcess();
+        const journal = await world.open({ machine: new ListMachine() });
+        expect(journal.lastSeq).to.equal(150);
+        await world.run(journal.close());
+      }
+    }
+  });
+
   it("refuses a newer format by file and version, and touches nothing", async () => {
     const world = await aged();
     const path = world.newestSegment();
