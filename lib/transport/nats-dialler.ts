@@ -18,7 +18,7 @@ import type { Limits } from "../base/limits.ts";
 import type { Random } from "../base/random.ts";
 import type { Listeners } from "./listeners.ts";
 import { Dial } from "./nats-dial.ts";
-import { connectError } from "./nats-errors.ts";
+import { connectError, justEnded } from "./nats-errors.ts";
 import type { NatsAuth, NatsSettings, NatsTlsOptions } from "./nats-options.ts";
 
 export interface DiallerSetup {
@@ -120,14 +120,28 @@ export class Dialler {
     return worst ?? new SupercastError("noconnection", "connecting was given up");
   }
 
+  /**
+   * Over TLS a server that refuses our certificate closes at once, and the close can overtake the alert
+   * that says so. So a connection that just ended there is tried again before that is taken for the reason.
+   */
   async #try(host: string): Promise<Reached | SupercastError> {
+    const tries = this.#setup.settings.tls === undefined ? 1 : TLS_TRIES;
+    for (let attempt = 1; ; attempt++) {
+      const { found, again } = await this.#tryOnce(host);
+      if (!again || attempt >= tries || this.#stopped) {
+        return found;
+      }
+    }
+  }
+
+  async #tryOnce(host: string): Promise<{ found: Reached | SupercastError; again: boolean }> {
     const { clock, limits } = this.#setup;
     const dial = new Dial(this.#clientOptions(host), clock, limits.natsConnectTimeoutMs);
     this.#dial = dial;
     try {
-      return { nc: await dial.connection, host };
+      return { found: { nc: await dial.connection, host }, again: false };
     } catch (error) {
-      return connectError(error, host);
+      return { found: connectError(error, host), again: justEnded(error) };
     } finally {
       this.#dial = undefined;
     }
@@ -237,3 +251,6 @@ function shuffled(hosts: readonly string[], random: Random): string[] {
     .sort((left, right) => left.rank - right.rank)
     .map(({ host }) => host);
 }
+
+/** Connections tried over TLS before a bare end counts as the reason. */
+const TLS_TRIES = 5;

@@ -51,6 +51,14 @@ export function connectError(error: unknown, server: string): SupercastError {
   return failure("noconnection", `no connection to the nats-server at ${server}: ${said || code}`);
 }
 
+/** Ways in which a connection just ends: the server may have said why in a TLS alert that came too late. */
+const ENDED = new Set(["", "ECONNRESET", "EPIPE", "CONNECTION_CLOSED", "DISCONNECT"]);
+
+/** Whether connecting failed because the other side just ended it. */
+export function justEnded(error: unknown): boolean {
+  return ENDED.has(codeOf(error));
+}
+
 /** Why the connection ended, or what the server complained about while it stood. */
 export function runningError(code: string, server: string, cause?: unknown): SupercastError {
   const errorCode: ErrorCode = REFUSED.has(code) ? "forbidden" : "noconnection";
