@@ -1,5 +1,5 @@
 /** The protocols behind the names of a node's own actors, so that messages to them are checked. */
-import type { HealthMonitorProtocol } from "./health-monitor.ts";
+import type { HealthMonitorProtocol } from "./health-protocol.ts";
 import type { ManagerProtocol } from "./manager.ts";
 import type { MetricsProtocol } from "./metrics.ts";
 import type { NodeMonitorProtocol } from "./node-monitor.ts";

@@ -1,6 +1,6 @@
 /** Supercast: OTP for Node.js on NATS. The public surface; everything else is internal. */
 
-export type { ClusterHealth, HealthMonitorProtocol } from "../actors/health-monitor.ts";
+export type { ClusterHealth, HealthMonitorProtocol } from "../actors/health-protocol.ts";
 export type { ManagerProtocol } from "../actors/manager.ts";
 export type { MetricsProtocol } from "../actors/metrics.ts";
 export type { NodeMonitorProtocol } from "../actors/node-monitor.ts";

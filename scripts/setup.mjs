@@ -257,6 +257,28 @@ export async function runScript(main) {
   }
 }
 
+/**
+ * Set-up, then a compiled script, which gets the command line as it is; what `npm start` and `npm run bench` do.
+ *
+ * @param {string} script path below dist
+ */
+export async function runCompiled(script) {
+  await runScript(async () => {
+    await ensureDependencies();
+    const build = await ensureBuilt();
+    if (!build.ok) {
+      throw new SetupError(`the build failed:\n${build.output.trim()}`);
+    }
+    const natsServer = await ensureNatsServer();
+    if (natsServer.path === undefined) {
+      process.stderr.write(`No nats-server: ${natsServer.why}.\n`);
+    } else {
+      process.env["NATS_SERVER"] = natsServer.path;
+    }
+    await import(new URL(`../dist/${script}`, import.meta.url).href);
+  });
+}
+
 if (process.argv[1] === import.meta.filename) {
   await runScript(async () => {
     const { build, natsServer } = await setUp();

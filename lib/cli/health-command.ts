@@ -1,6 +1,6 @@
 /** `health`: the last health round, or the rounds and alerts as they come. */
 import type { Command } from "commander";
-import { healthMonitorProtocol } from "../../actors/health-monitor.ts";
+import { healthMonitorProtocol } from "../../actors/health-protocol.ts";
 import { ANY_NODE } from "../base/names.ts";
 import { checkNodeName } from "./arguments.ts";
 import { withClient } from "./client.ts";

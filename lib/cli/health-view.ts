@@ -1,6 +1,6 @@
 /** Health rounds and alerts as text. */
 import { z } from "zod";
-import type { ClusterHealth } from "../../actors/health-monitor.ts";
+import type { ClusterHealth } from "../../actors/health-protocol.ts";
 import { type Colours, duration, printable, status, table } from "./output.ts";
 
 /** What is published on the health-alert subject. */

@@ -1,5 +1,5 @@
 /** `health --watch`: the rounds and alerts that nodes publish, as they come. */
-import { type ClusterHealth, healthMonitorProtocol } from "../../actors/health-monitor.ts";
+import { type ClusterHealth, healthMonitorProtocol } from "../../actors/health-protocol.ts";
 import type { Schema } from "../actor/protocol.ts";
 import { messageOf } from "../base/errors.ts";
 import { DEFAULT_LIMITS } from "../base/limits.ts";

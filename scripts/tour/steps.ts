@@ -1,5 +1,5 @@
 /** The steps of the tour. Each shows what it does and throws when something is not as it should be. */
-import { healthMonitorProtocol } from "../../actors/health-monitor.ts";
+import { healthMonitorProtocol } from "../../actors/health-protocol.ts";
 import { nodeMonitorProtocol } from "../../actors/node-monitor.ts";
 import type { Client } from "../../lib/cli/client.ts";
 import { drawHealth } from "../../lib/cli/health-view.ts";
