@@ -21,20 +21,23 @@ export function handleItem(
   item: readonly unknown[],
   handlers: ItemHandlers,
 ): boolean {
-  const [op, first, second, third, fourth] = item;
+  const op = item[0]; // by index: taking an array apart by a pattern makes thrice the code
+  const first = item[1];
   switch (op) {
     case OP.cast:
     case OP.send:
-      return receiveCast(system, op, first, second);
+      return receiveCast(system, op, first, item[2]);
     case OP.call:
-      return receiveCall(system, peer, first, second, third, fourth);
+      return receiveCall(system, peer, first, item[2], item[3], item[4]);
+    case OP.reply:
+      return receiveReply(peer, first, item[2]);
     case OP.stop:
-      return receiveStop(system, peer, first, second, third);
+      return receiveStop(system, peer, first, item[2], item[3]);
     case OP.groups:
       handlers.groups(peer, first);
       return true;
     default:
-      return isNumber(first) && receiveSignal(system, peer, op, first, second, third);
+      return isNumber(first) && receiveSignal(system, peer, op, first, item[2], item[3]);
   }
 }
 
@@ -47,12 +50,20 @@ function receiveCast(system: ActorSystem, op: number, target: unknown, message: 
     system.drop("noproc", String(target));
     return true;
   }
+  takeRoom(system, process);
   const pushed =
     op === OP.send ? process.pushPlain(message) : isMessage(message) ? process.pushCast(message) : undefined;
   if (pushed === false) {
-    system.drop("mailbox_full", process.label);
+    system.drop(process.alive ? "mailbox_full" : "noproc", process.label);
   }
   return pushed !== undefined;
+}
+
+/** Lets a process whose mailbox is full handle some of it first: input is taken no faster than it is handled. */
+function takeRoom(system: ActorSystem, process: Process): void {
+  if (process.crowded) {
+    system.scheduler.relieve();
+  }
 }
 
 function receiveCall(
@@ -74,8 +85,11 @@ function receiveCall(
   const process = find(system, target);
   if (process === undefined) {
     call.fail(noproc(`${target}@${system.node}`));
-  } else if (!process.pushCall(message, call)) {
-    call.fail(mailboxFull(process.label));
+    return true;
+  }
+  takeRoom(system, process);
+  if (!process.pushCall(message, call)) {
+    call.fail(process.alive ? mailboxFull(process.label) : noproc(process.label));
   }
   return true;
 }
@@ -108,7 +122,15 @@ function receiveStop(
   return true;
 }
 
-/** Answers, monitors, links and exits: what begins with an id, a ref or a serial. */
+function receiveReply(peer: Peer, id: unknown, value: unknown): boolean {
+  if (!isNumber(id)) {
+    return false;
+  }
+  peer.replied(id, value);
+  return true;
+}
+
+/** Errors, monitors, links and exits: what begins with an id, a ref or a serial. */
 function receiveSignal(
   system: ActorSystem,
   peer: Peer,
@@ -118,9 +140,6 @@ function receiveSignal(
   third: unknown,
 ): boolean {
   switch (op) {
-    case OP.reply:
-      peer.replied(first, second);
-      return true;
     case OP.error:
       if (!isErrorData(second)) {
         return false;
@@ -153,26 +172,35 @@ function receiveTie(
   op: unknown,
   from: number,
   to: number,
-  reason: unknown,
+  third: unknown,
 ): boolean {
   switch (op) {
     case OP.link:
       peer.ties.linkArrived(from, to);
       return true;
     case OP.unlink:
-      peer.ties.unlinkArrived(from, to);
+      if (!isNumber(third)) {
+        return false;
+      }
+      peer.ties.unlinkArrived(from, to, third);
+      return true;
+    case OP.unlinkAck:
+      if (!isNumber(third)) {
+        return false;
+      }
+      peer.ties.unlinkAckArrived(from, to, third);
       return true;
     case OP.linkExit:
-      if (!isExitReason(reason)) {
+      if (!isExitReason(third)) {
         return false;
       }
-      peer.ties.linkExitArrived(from, to, reason);
+      peer.ties.linkExitArrived(from, to, third);
       return true;
     case OP.exit:
-      if (!isExitReason(reason)) {
+      if (!isExitReason(third)) {
         return false;
       }
-      exitArrived(system, peer.pidOf(from), to, reason);
+      exitArrived(system, peer.pidOf(from), to, third);
       return true;
     default:
       return false;

@@ -27,6 +27,7 @@ export const OP = {
   error: 4,
   /** from serial, to serial */
   link: 5,
+  /** from serial, to serial, id of this unlink */
   unlink: 6,
   /** from serial, to serial, reason: the process ended */
   linkExit: 7,
@@ -42,6 +43,8 @@ export const OP = {
   groups: 12,
   /** id, target, reason: end it in good order; answered as a call, when it has ended */
   stop: 13,
+  /** from serial, to serial, id: the answer to an unlink */
+  unlinkAck: 14,
 } as const;
 
 /** How an item names a process at the receiver: a serial, or a registered name. */
@@ -77,14 +80,13 @@ export function writeHeader(batch: Buffer, sender: Buffer, number: number, count
 export interface BatchHeader {
   readonly number: number;
   readonly count: number;
-  /** "node/incarnation". */
-  readonly sender: string;
-  /** Where the items begin. */
+  /** Where the sender begins, "node/incarnation" in ascii, and the items after it. */
+  readonly senderAt: number;
   readonly itemsAt: number;
 }
 
 /** The header of a batch; throws `invalid_message` for what is none. */
-export function readHeader(bytes: Buffer): BatchHeader {
+export function readHeader(bytes: Uint8Array): BatchHeader {
   if (bytes.length < SENDER_AT) {
     throw new SupercastError("invalid_message", `a batch of ${bytes.length} bytes is truncated`);
   }
@@ -99,7 +101,7 @@ export function readHeader(bytes: Buffer): BatchHeader {
   if (itemsAt > bytes.length) {
     throw new SupercastError("invalid_message", "a batch is truncated in its sender");
   }
-  const number = bytes.readUInt32BE(NUMBER_AT);
+  const number = uint32At(bytes, NUMBER_AT);
   if (number > NUMBER_MAX) {
     throw new SupercastError(
       "invalid_message",
@@ -108,8 +110,13 @@ export function readHeader(bytes: Buffer): BatchHeader {
   }
   return {
     number,
-    count: bytes.readUInt32BE(COUNT_AT) * TWO_32 + bytes.readUInt32BE(COUNT_AT + 4),
-    sender: bytes.toString("latin1", SENDER_AT, itemsAt),
+    count: uint32At(bytes, COUNT_AT) * TWO_32 + uint32At(bytes, COUNT_AT + 4),
+    senderAt: SENDER_AT,
     itemsAt,
   };
+}
+
+function uint32At(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  return high * 0x1_0000 + (((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0));
 }

@@ -3,6 +3,12 @@
  *
  * Each side notes what hangs on the connection for its own processes. When the connection breaks every
  * monitor gives DOWN `noconnection`, once, and every link an exit `noconnection` (otp 89).
+ *
+ * Both ends may link and unlink at the same moment. As in Erlang's distribution every unlink bears an id
+ * that the other side acknowledges; what arrives of that link before the acknowledgement was sent before
+ * the other side knew, and does not count. Messages of a connection arrive in order, so when all of them
+ * have arrived both sides agree whether there is a link, and the answer is that of some order of what
+ * both did.
  */
 import type { Down, MonitorRef } from "../actor/info.ts";
 import { type Pid, serialOf } from "../actor/pid.ts";
@@ -27,15 +33,18 @@ export class PeerTies {
   readonly #watchedByPeer = new Map<MonitorRef, () => void>();
   /** Our processes' links into the peer: local serial to remote pids. */
   readonly #links = new Map<number, Set<Pid>>();
+  /** Unlinks that the peer has not acknowledged yet: the id of the last one, by both ends. */
+  readonly #unlinking = new Map<string, number>();
+  #lastUnlinkId = 0;
 
   constructor(system: ActorSystem, peer: TiesCarrier) {
     this.#system = system;
     this.#peer = peer;
   }
 
-  /** How many monitors, watches of the peer, and processes with links there are. */
+  /** How many monitors, watches of the peer, processes with links, and unacknowledged unlinks there are. */
   get size(): number {
-    return this.#monitors.size + this.#watchedByPeer.size + this.#links.size;
+    return this.#monitors.size + this.#watchedByPeer.size + this.#links.size + this.#unlinking.size;
   }
 
   // --- monitors ---------------------------------------------------------------------------------
@@ -92,13 +101,16 @@ export class PeerTies {
   // --- links ------------------------------------------------------------------------------------
 
   link(from: number, to: Pid): void {
+    this.#unlinking.delete(ends(from, to)); // a later acknowledgement concerns the old link
     this.#noteLink(from, to);
     this.#peer.signal([OP.link, from, serialOf(to)]);
   }
 
   unlink(from: number, to: Pid): void {
     this.#forgetLink(from, to);
-    this.#peer.signal([OP.unlink, from, serialOf(to)]);
+    this.#lastUnlinkId += 1;
+    this.#unlinking.set(ends(from, to), this.#lastUnlinkId);
+    this.#peer.signal([OP.unlink, from, serialOf(to), this.#lastUnlinkId]);
   }
 
   linkExit(from: number, to: Pid, reason: ExitReason): void {
@@ -111,18 +123,32 @@ export class PeerTies {
   }
 
   linkArrived(from: number, to: number): void {
+    const pid = this.#peer.pidOf(from);
+    if (this.#unlinking.has(ends(to, pid))) {
+      return; // it crossed our unlink, which ends it there as well
+    }
     const process = this.#system.processWithSerial(to);
     if (process === undefined) {
       this.#peer.signal([OP.linkExit, to, from, "noproc"]);
       return;
     }
-    process.ties.links.add(this.#peer.pidOf(from));
-    this.#noteLink(to, this.#peer.pidOf(from));
+    process.ties.links.add(pid);
+    this.#noteLink(to, pid);
   }
 
-  unlinkArrived(from: number, to: number): void {
-    this.#forgetLink(to, this.#peer.pidOf(from));
-    this.#system.processWithSerial(to)?.existingTies?.links.delete(this.#peer.pidOf(from));
+  /** Acknowledged always: the peer waits for it, also when the link or our process is gone already. */
+  unlinkArrived(from: number, to: number, id: number): void {
+    const pid = this.#peer.pidOf(from);
+    this.#forgetLink(to, pid);
+    this.#system.processWithSerial(to)?.existingTies?.links.delete(pid);
+    this.#peer.signal([OP.unlinkAck, to, from, id]);
+  }
+
+  unlinkAckArrived(from: number, to: number, id: number): void {
+    const key = ends(to, this.#peer.pidOf(from));
+    if (this.#unlinking.get(key) === id) {
+      this.#unlinking.delete(key);
+    }
   }
 
   linkExitArrived(from: number, to: number, reason: ExitReason): void {
@@ -161,6 +187,7 @@ export class PeerTies {
     }
     const links = [...this.#links];
     this.#links.clear();
+    this.#unlinking.clear();
     for (const [serial, pids] of links) {
       const process = system.processWithSerial(serial);
       for (const pid of pids) {
@@ -170,4 +197,9 @@ export class PeerTies {
       }
     }
   }
+}
+
+/** The two ends of a link, as one key. */
+function ends(local: number, remote: Pid): string {
+  return `${local} ${remote}`;
 }

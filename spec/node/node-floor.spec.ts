@@ -56,6 +56,8 @@ describe("the node floor", () => {
       [OP.monitor, 1, {}],
       [OP.down, 1, "unreasonable"],
       [OP.link, 1, "two"],
+      [OP.unlink, 1, 2],
+      [OP.unlinkAck, 1, 2, "three"],
       [OP.linkExit, 1, 2, 3],
       [OP.exit, 1, 2, null],
       [OP.groups, { type: "join", group: 5, pids: [] }],
