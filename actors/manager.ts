@@ -3,6 +3,9 @@
  *
  * The map follows from the live nodes by rotation (`lib/cluster/placement.ts`), so nodes that see the
  * same list compute the same map. Every change goes out on the cluster-event subject.
+ *
+ * When it is restarted it has all of its view back: NodeMonitor, restarted after it, declares again, the
+ * node floor knows who is up, and what was done by hand is kept outside of the process.
  */
 import { z } from "zod";
 import { Actor } from "../lib/actor/actor.ts";
@@ -17,6 +20,7 @@ import {
 import type { CallResult } from "../lib/actor/result.ts";
 import { messageOf, SupercastError } from "../lib/base/errors.ts";
 import {
+  type ByHand,
   liveNodes,
   type Membership,
   type MembershipEvent,
@@ -90,6 +94,12 @@ export const managerProtocol = defineProtocol({
 
 export type ManagerProtocol = ProtocolOf<typeof managerProtocol>;
 
+export interface ManagerArgs {
+  readonly services: NodeServices;
+  /** The nodes put in and taken out by hand. They outlive the process, so that a restart undoes no command. */
+  readonly kept: { byHand: ByHand };
+}
+
 interface ManagerState {
   readonly membership: Membership;
   readonly live: readonly string[];
@@ -99,17 +109,19 @@ interface ManagerState {
 /** How long `nodeUp` waits for the other node's word. */
 const VERIFY_TIMEOUT_MS = 2_000;
 
-export class Manager extends Actor<ManagerProtocol, ManagerState, NodeServices> {
+export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
   static override readonly protocol = managerProtocol;
-  #services: NodeServices | undefined;
+  #args: ManagerArgs | undefined;
 
-  init(services: NodeServices): ManagerState {
-    this.#services = services;
+  init(args: ManagerArgs): ManagerState {
+    this.#args = args;
+    const { services, kept } = args;
     services.floor.monitorNodes(this.process);
-    let membership = newMembership(services.floor.system.node);
+    let membership = newMembership(services.floor.system.node, kept.byHand);
     for (const { node, incarnation } of services.floor.liveNodes()) {
       membership = stepMembership(membership, { type: "nodeUp", node, incarnation });
     }
+    this.#keep(membership);
     return this.#derive(membership, services);
   }
 
@@ -170,10 +182,18 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, NodeServices> 
   }
 
   get #use(): NodeServices {
-    if (this.#services === undefined) {
+    return this.#given.services;
+  }
+
+  get #given(): ManagerArgs {
+    if (this.#args === undefined) {
       throw new SupercastError("internal", "the manager has not been initialised");
     }
-    return this.#services;
+    return this.#args;
+  }
+
+  #keep({ added, removed }: Membership): void {
+    this.#given.kept.byHand = { added, removed };
   }
 
   /** Asks the node's own manager before believing that it runs us. */
@@ -207,6 +227,7 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, NodeServices> 
   #step(event: MembershipEvent): void {
     const before = this.state;
     this.state = this.#derive(stepMembership(before.membership, event), this.#use);
+    this.#keep(this.state.membership);
     const joined = this.state.live.filter((node) => !before.live.includes(node));
     const left = before.live.filter((node) => !this.state.live.includes(node));
     if (joined.length > 0 || left.length > 0) {

@@ -10,7 +10,7 @@
  * children of `actors`, not the node's own; only when `actors` itself fails too often does the node end.
  */
 import { HealthMonitor, type HealthMonitorArgs } from "../actors/health-monitor.ts";
-import { Manager } from "../actors/manager.ts";
+import { Manager, type ManagerArgs } from "../actors/manager.ts";
 import { Metrics } from "../actors/metrics.ts";
 import { NodeMonitor, type NodeMonitorArgs } from "../actors/node-monitor.ts";
 import type { NodeServices } from "../actors/services.ts";
@@ -20,6 +20,7 @@ import { DynamicSupervisor, Supervisor } from "../lib/actor/supervisor.ts";
 
 export interface RootArgs {
   readonly services: NodeServices;
+  readonly manager: ManagerArgs;
   readonly nodeMonitor: NodeMonitorArgs;
   readonly health: HealthMonitorArgs;
   /** Restarts allowed among the user's actors within `periodMs`. */
@@ -40,10 +41,10 @@ export function rootTree(args: RootArgs): SupervisorInit {
   };
 }
 
-function systemChildren({ services, nodeMonitor, health }: RootArgs): readonly ChildSpec[] {
+function systemChildren({ services, manager, nodeMonitor, health }: RootArgs): readonly ChildSpec[] {
   return [
     child(Metrics, services, { name: "metrics" }),
-    child(Manager, services, { name: "manager" }),
+    child(Manager, manager, { name: "manager" }),
     child(NodeMonitor, nodeMonitor, { name: "node_monitor" }),
     child(HealthMonitor, health, { name: "health_monitor" }),
     child(Stats, services, { name: "stats" }),

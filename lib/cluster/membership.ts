@@ -7,17 +7,23 @@
  * cluster map decides what the cluster as a whole believes.
  */
 
-export interface Membership {
-  readonly self: string;
-  /** What NodeMonitor declares; "all" declares every node that is up. */
-  readonly declared: readonly string[] | "all";
-  /** Nodes that are up, with their incarnations. */
-  readonly up: ReadonlyMap<string, string>;
+/** What was done by hand: all of a membership that nobody else could tell again. */
+export interface ByHand {
   /** Put in by hand. */
   readonly added: ReadonlySet<string>;
   /** Taken out by hand, with the incarnation that was meant (undefined: it was not up). */
   readonly removed: ReadonlyMap<string, string | undefined>;
 }
+
+export interface Membership extends ByHand {
+  readonly self: string;
+  /** What NodeMonitor declares; "all" declares every node that is up. */
+  readonly declared: readonly string[] | "all";
+  /** Nodes that are up, with their incarnations. */
+  readonly up: ReadonlyMap<string, string>;
+}
+
+export const NOTHING_BY_HAND: ByHand = { added: new Set(), removed: new Map() };
 
 export type MembershipEvent =
   | { readonly type: "declared"; readonly nodes: readonly string[] | "all" }
@@ -26,8 +32,8 @@ export type MembershipEvent =
   | { readonly type: "added"; readonly node: string }
   | { readonly type: "removed"; readonly node: string };
 
-export function newMembership(self: string): Membership {
-  return { self, declared: [], up: new Map(), added: new Set(), removed: new Map() };
+export function newMembership(self: string, { added, removed }: ByHand = NOTHING_BY_HAND): Membership {
+  return { self, declared: [], up: new Map(), added, removed };
 }
 
 export function stepMembership(state: Membership, event: MembershipEvent): Membership {

@@ -16,6 +16,7 @@ import type { Clock } from "../base/clock.ts";
 import { messageOf, SupercastError } from "../base/errors.ts";
 import { formatReason } from "../base/reason.ts";
 import { DEFAULT_THRESHOLDS } from "../cluster/health.ts";
+import { NOTHING_BY_HAND } from "../cluster/membership.ts";
 import { checkOptions, type NodeOptions, type NodeSettings } from "../config/options.ts";
 import { ForeignGateway } from "../node/foreign-gateway.ts";
 import { receiveGroups, syncGroups } from "../node/group-sync.ts";
@@ -166,6 +167,7 @@ async function startTree(
   const { source, discoveries } = nodeSource(settings);
   const tree = rootTree({
     services,
+    manager: { services, kept: { byHand: NOTHING_BY_HAND } },
     nodeMonitor: { services, kept: { source }, discoveries: discoveryTable(discoveries) },
     health: { services, kept: { options: healthOptions(settings), alerts: new Map() } },
     actors: { intensity: settings.restartIntensity, periodMs: settings.restartPeriodMs },

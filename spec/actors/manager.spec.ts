@@ -78,7 +78,7 @@ describe("Manager", () => {
     expect(await live()).to.deep.equal(NAMES);
   });
 
-  it("has its view back after a crash, declared set included", async () => {
+  async function crashManager(): Promise<void> {
     const before = a.node.whereis("manager");
     if (before === undefined) {
       throw new Error("the manager runs");
@@ -86,6 +86,45 @@ describe("Manager", () => {
     a.node.exit(before, "kill");
     await cluster.advance(10);
     expect(a.node.whereis("manager")).to.not.equal(before);
+  }
+
+  it("has its view back after a crash, declared set included", async () => {
+    await crashManager();
+    expect(await live()).to.deep.equal(NAMES);
+  });
+
+  it("keeps through its crashes what was done by hand: who was taken out, who was put in", async () => {
+    const send = (message: { type: "nodeUp" | "nodeDown"; node: string }): Promise<string> =>
+      cluster.run(outcomeOf(a.node.call({ name: "manager" }, message)));
+    await cluster.start("d", { peers: ["d"] });
+    await cluster.advance(200);
+    expect([
+      await send({ type: "nodeDown", node: "b" }),
+      await send({ type: "nodeUp", node: "d" }),
+    ]).to.deep.equal(["ok", "ok"]);
+    for (let crash = 0; crash < 2; crash++) {
+      await crashManager();
+      expect(await live()).to.deep.equal(["a", "c", "d"]);
+      await cluster.advance(6_000);
+    }
+    expect(await send({ type: "nodeUp", node: "b" })).to.equal("ok");
+    expect(await send({ type: "nodeDown", node: "d" })).to.equal("ok");
+    await crashManager();
+    expect(await live()).to.deep.equal(NAMES);
+  });
+
+  it("puts back who was taken out by hand and came up as a new incarnation while it was restarted", async () => {
+    await cluster.run(a.node.call({ name: "manager" }, { type: "nodeDown", node: "b" }));
+    cluster.kill("b");
+    await cluster.advance(6_000);
+    await crashManager();
+    expect(await live()).to.deep.equal(["a", "c"]);
+    await cluster.start("b", { peers: NAMES });
+    await crashManager();
+    await cluster.advance(200);
+    expect(await live()).to.deep.equal(NAMES);
+    await cluster.advance(6_000);
+    await crashManager();
     expect(await live()).to.deep.equal(NAMES);
   });
 
