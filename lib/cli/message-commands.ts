@@ -46,7 +46,7 @@ Examples:
     .option("--nodes <names>", "a fixed list of node names, with commas between")
     .option(
       "--discover <name>",
-      "file:PATH, dns:HOST, or a discovery function that the node was started with",
+      "file:PATH, dns:HOST, dns:HOST@SERVER, or a discovery function that the node was started with",
     )
     .option("--refresh <ms>", "with --discover: milliseconds between two discoveries")
     .option("--all", "every node that is up");

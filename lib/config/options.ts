@@ -7,6 +7,7 @@ import { z } from "zod";
 import { SupercastError } from "../base/errors.ts";
 import { checkLimits, DEFAULT_LIMITS, type Limits } from "../base/limits.ts";
 import { nameProblem } from "../base/names.ts";
+import { BUILT_IN_DISCOVERIES, parseDiscovery } from "./discover.ts";
 
 function name(kind: string): z.ZodString {
   return z.string().check((context) => {
@@ -28,7 +29,9 @@ const nodeMonitorSchema = z
     discover: z
       .union([z.string().min(1), discoverFunction])
       .optional()
-      .describe("a function, or the name of one: file:PATH, dns:HOST, or one of `discoveries`"),
+      .describe(
+        "a function, or the name of one: file:PATH, dns:HOST, dns:HOST@SERVER, or one of `discoveries`",
+      ),
     all: z.literal(true).optional().describe("every node that is up"),
     refreshMs: z.int().min(100).optional().describe("milliseconds between two discoveries"),
   })
@@ -110,6 +113,21 @@ export const optionsSchema = z.strictObject({
   tls: tlsSchema.optional().describe("TLS files; their presence demands TLS"),
 });
 
+/** The same, and that the discovery which is named can be run. */
+const nodeSchema = optionsSchema.superRefine(({ nodeMonitor, discoveries = {} }, context) => {
+  const discover = nodeMonitor?.discover;
+  if (typeof discover !== "string") {
+    return;
+  }
+  const parsed = parseDiscovery(discover);
+  const known = [...BUILT_IN_DISCOVERIES, ...Object.keys(discoveries)].join(", ");
+  const unknown = Object.hasOwn(discoveries, discover) ? undefined : `no such discovery; allowed: ${known}`;
+  const problem = parsed === undefined ? unknown : "problem" in parsed ? parsed.problem : undefined;
+  if (problem !== undefined) {
+    context.addIssue({ code: "custom", message: problem, path: ["nodeMonitor", "discover"] });
+  }
+});
+
 /** What `startNode` takes. Only `name` is required. */
 export type NodeOptions = z.input<typeof optionsSchema>;
 /** The same with all defaults filled in. */
@@ -120,7 +138,7 @@ export type OptionSources = ReadonlyMap<string, string>;
 
 /** Fills in defaults and checks everything; throws `config_mismatch` naming each key that is wrong. */
 export function checkOptions(options: unknown, sources: OptionSources = new Map()): NodeSettings {
-  const result = optionsSchema.safeParse(options);
+  const result = nodeSchema.safeParse(options);
   if (!result.success) {
     const problems = result.error.issues.map((issue) => formatIssue(issue, options, sources));
     throw new SupercastError("config_mismatch", problems.join("\n"), { details: { problems } });

@@ -1,37 +1,53 @@
 /**
  * Node discovery: the functions behind NodeMonitor's `discover`.
  *
- * `file:PATH` reads a JSON list of names, or one name per line; `dns:HOST` takes the first label of what
- * an SRV query returns, or, for a plain host, of the names its addresses resolve back to. Any other name
- * is looked up among the functions given to `startNode`.
+ * `file:PATH` reads a JSON list of names, or one name per line; `dns:HOST` and `dns:HOST@SERVER` ask DNS
+ * (`dns-discovery.ts`). Any other name is looked up among the functions given to `startNode`.
  */
-
-import { promises as dns } from "node:dns";
 import { readFile } from "node:fs/promises";
 import { messageOf, SupercastError } from "../base/errors.ts";
+import { BUILT_IN_DISCOVERIES, parseDiscovery } from "../config/discover.ts";
+import { dnsDiscovery } from "./dns-discovery.ts";
 
 export type DiscoverFunction = () => readonly string[] | Promise<readonly string[]>;
 
+/** The discoveries by what a person writes; `timeoutMs` is the time that NodeMonitor gives to one run. */
 export function discoveryTable(
   functions: Readonly<Record<string, DiscoverFunction>>,
+  timeoutMs: number,
 ): (discover: string) => DiscoverFunction {
-  return (discover) => {
-    if (discover.startsWith("file:")) {
-      return () => discoverByFile(discover.slice("file:".length));
+  const make = (discover: string): DiscoverFunction => {
+    const parsed = parseDiscovery(discover);
+    if (parsed === undefined) {
+      return given(functions, discover);
     }
-    if (discover.startsWith("dns:")) {
-      return () => discoverByDns(discover.slice("dns:".length));
+    if ("problem" in parsed) {
+      throw new SupercastError("config_mismatch", `discovery ${JSON.stringify(discover)}: ${parsed.problem}`);
     }
-    const found = Object.hasOwn(functions, discover) ? functions[discover] : undefined;
-    if (found === undefined) {
-      const known = ["file:PATH", "dns:HOST", ...Object.keys(functions)].join(", ");
-      throw new SupercastError(
-        "config_mismatch",
-        `there is no discovery ${JSON.stringify(discover)}; allowed: ${known}`,
-      );
-    }
-    return found;
+    return parsed.kind === "file"
+      ? () => discoverByFile(parsed.path)
+      : dnsDiscovery(parsed.host, parsed.servers, timeoutMs);
   };
+  // The last one is kept, because a DNS discovery remembers what it has under way.
+  let last: { readonly discover: string; readonly run: DiscoverFunction } | undefined;
+  return (discover) => {
+    if (last?.discover !== discover) {
+      last = { discover, run: make(discover) };
+    }
+    return last.run;
+  };
+}
+
+function given(functions: Readonly<Record<string, DiscoverFunction>>, discover: string): DiscoverFunction {
+  const found = Object.hasOwn(functions, discover) ? functions[discover] : undefined;
+  if (found === undefined) {
+    const known = [...BUILT_IN_DISCOVERIES, ...Object.keys(functions)].join(", ");
+    throw new SupercastError(
+      "config_mismatch",
+      `there is no discovery ${JSON.stringify(discover)}; allowed: ${known}`,
+    );
+  }
+  return found;
 }
 
 async function discoverByFile(path: string): Promise<readonly string[]> {
@@ -59,18 +75,4 @@ async function discoverByFile(path: string): Promise<readonly string[]> {
     throw new SupercastError("config_mismatch", `the node file ${path} holds no list of names`);
   }
   return listed;
-}
-
-async function discoverByDns(host: string): Promise<readonly string[]> {
-  if (host.startsWith("_")) {
-    const records = await dns.resolveSrv(host);
-    return firstLabels(records.map((record) => record.name));
-  }
-  const addresses = await dns.lookup(host, { all: true });
-  const names = await Promise.all(addresses.map(({ address }) => dns.reverse(address)));
-  return firstLabels(names.flat());
-}
-
-function firstLabels(names: readonly string[]): readonly string[] {
-  return [...new Set(names.map((each) => each.split(".", 1)[0] ?? each))];
 }

@@ -168,7 +168,11 @@ async function startTree(
   const tree = rootTree({
     services,
     manager: { services, kept: { byHand: NOTHING_BY_HAND } },
-    nodeMonitor: { services, kept: { source }, discoveries: discoveryTable(discoveries) },
+    nodeMonitor: {
+      services,
+      kept: { source },
+      discoveries: discoveryTable(discoveries, settings.checkedLimits.discoveryTimeoutMs),
+    },
     health: { services, kept: { options: healthOptions(settings), alerts: new Map() } },
     actors: { intensity: settings.restartIntensity, periodMs: settings.restartPeriodMs },
   });

@@ -28,6 +28,18 @@ describe("the options of a node", () => {
     expect(settings.checkedLimits.heartbeatMs).to.equal(100);
   });
 
+  it("take discoveries that are built in, with servers to ask, and those that are given", () => {
+    for (const discover of [
+      "file:/nodes",
+      "dns:a.b",
+      "dns:_x._tcp.a.b.@::1,[::1]:5353,10.0.0.1:53",
+      "mine",
+    ]) {
+      const options = { name: "a", nodeMonitor: { discover }, discoveries: { mine: () => [] } };
+      expect(checkOptions(options).nodeMonitor).to.deep.equal({ discover });
+    }
+  });
+
   const wrong: readonly [what: string, options: unknown, ...texts: RegExp[]][] = [
     ["no object", undefined, /the options object is missing/],
     ["no name", {}, /name is missing/],
@@ -57,6 +69,25 @@ describe("the options of a node", () => {
       /discoveries\.x is 5/,
       /function/,
     ],
+    [
+      "a discovery that nobody knows",
+      { name: "a", nodeMonitor: { discover: "mine" }, discoveries: { yours: () => [] } },
+      /nodeMonitor\.discover is "mine": no such discovery; allowed: file:PATH, .*dns:HOST@SERVER, yours/,
+    ],
+    ...["dns:", "dns:a b", "dns:a..b", "dns:@10.0.0.1", "dns:a@1.2.3.4@1.2.3.5", "file:"].map(
+      (discover): [string, unknown, RegExp] => [
+        `the discovery ${discover}`,
+        { name: "a", nodeMonitor: { discover } },
+        /nodeMonitor\.discover is "(dns|file):.*": (dns|file): needs a/,
+      ],
+    ),
+    ...["ns.example.org", "10.0.0.1:0", "10.0.0.1:70000", "10.0.0", "[10.0.0.1]:53", "10.0.0.1,", ""].map(
+      (server): [string, unknown, RegExp] => [
+        `the DNS server ${JSON.stringify(server)}`,
+        { name: "a", nodeMonitor: { discover: `dns:a.example@${server}` } },
+        /nodeMonitor\.discover is "dns:a\.example@.*is no DNS server; allowed: ADDRESS, IPV4:PORT or \[IPV6\]:PORT/,
+      ],
+    ),
     ["a function for a name", { name: () => "a" }, /name is a function/],
     ["a negative limit", { name: "a", limits: { heartbeatMs: -1 } }, /limits\.heartbeatMs is -1/, /from 1/],
     [

@@ -6,7 +6,7 @@ import { discoveryTable } from "../../lib/runtime/discovery.ts";
 
 describe("the built-in discoveries", () => {
   let folder: string;
-  const table = discoveryTable({ mine: () => ["x", "y"] });
+  const table = discoveryTable({ mine: () => ["x", "y"] }, 5_000);
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "supercast-discovery-"));
@@ -47,7 +47,7 @@ describe("the built-in discoveries", () => {
     expect(table("mine")()).to.deep.equal(["x", "y"]);
     for (const name of ["yours", "toString", "__proto__"]) {
       expect(() => table(name))
-        .to.throw(/allowed: file:PATH, dns:HOST, mine/)
+        .to.throw(/allowed: file:PATH, dns:HOST, dns:HOST@SERVER, mine/)
         .with.property("code", "config_mismatch");
     }
   });
