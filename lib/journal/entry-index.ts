@@ -19,6 +19,8 @@ export interface EntryIndex {
   /** The first entry indexed; `lastSeq` + 1 when there is none. */
   readonly firstSeq: number;
   readonly lastSeq: number;
+  /** Whether `find` answers the very place of every entry. */
+  readonly dense: boolean;
   /** Empties the index; the next entry is `seq`. */
   restart(seq: number): void;
   /** Adds the entry after the last; `newSegment` when it is the stream's first in its segment. */
@@ -38,6 +40,7 @@ export function createIndex(cacheMetadata: boolean, firstSeq: number): EntryInde
 const CAPACITY_MIN = 64;
 
 class DenseIndex implements EntryIndex {
+  readonly dense = true;
   #firstSeq: number;
   #count = 0;
   #lsns = new Float64Array(CAPACITY_MIN);
@@ -118,6 +121,7 @@ class DenseIndex implements EntryIndex {
 const STRIDE = 128;
 
 class SparseIndex implements EntryIndex {
+  readonly dense = false;
   #firstSeq: number;
   #lastSeq: number;
   #points: IndexPoint[] = [];

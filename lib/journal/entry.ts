@@ -24,8 +24,9 @@ export class LogEntry {
     this.epoch = epoch;
     this.kind = kind;
     this.payload = payload;
-    this.#chainHigh = chainHigh;
-    this.#chainLow = chainLow;
+    // As signed integers, which need no memory of their own; the text is made from their bits.
+    this.#chainHigh = chainHigh | 0;
+    this.#chainLow = chainLow | 0;
   }
 
   /** The chain after this entry, as sixteen hexadecimal digits. */

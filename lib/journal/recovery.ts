@@ -70,6 +70,8 @@ class Examination {
   /** Where the copies of a stream began that have not ended. */
   readonly #copyBegins = new Map<number, Segment>();
   #tail: FoundTail | null = null;
+  /** The stream of the last record: the next one is mostly of the same. */
+  #recent: StreamLog | undefined;
 
   constructor(disk: Disk, folder: string, names: readonly string[], cacheMetadata: boolean) {
     this.#disk = disk;
@@ -192,7 +194,8 @@ class Examination {
   }
 
   #visit(segment: Segment, record: Readonly<RecordHeader>, view: DataView, payloadAt: number): string | null {
-    const log = this.#logs.get(record.stream);
+    const log = this.#recent?.id === record.stream ? this.#recent : this.#logs.get(record.stream);
+    this.#recent = log;
     if (log === undefined) {
       return `a record of stream ${record.stream}, which has no state file`;
     }

@@ -56,6 +56,8 @@ export class SegmentScanner {
   readonly #segment: SegmentHeader;
   readonly #visit: RecordVisitor;
   readonly #header = emptyHeader();
+  /** Two buffers by turns: one is looked at while the other is being read. */
+  #buffers: readonly [Uint8Array, Uint8Array] | null = null;
   #records = 0;
   #refused: string | null = null;
 
@@ -94,10 +96,20 @@ export class SegmentScanner {
   }
 
   async #read(start: number, length: number): Promise<Chunk> {
-    const buffer = new Uint8Array(Math.min(length, Math.max(0, this.#size - start)));
+    const buffer = this.#buffer(Math.min(length, Math.max(0, this.#size - start)));
     const got = await this.#file.read(buffer, start);
     const bytes = buffer.subarray(0, got);
     return { bytes, view: viewOf(bytes), start, last: start + got >= this.#size };
+  }
+
+  /** Memory for a chunk that may be written over once the one after the next is asked for. */
+  #buffer(length: number): Uint8Array {
+    if (length > CHUNK_BYTES) {
+      return new Uint8Array(length);
+    }
+    const [next, other] = this.#buffers ?? [new Uint8Array(CHUNK_BYTES), new Uint8Array(CHUNK_BYTES)];
+    this.#buffers = [other, next];
+    return next.subarray(0, length);
   }
 
   #scanChunk(chunk: Chunk, from: number): Step {

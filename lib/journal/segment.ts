@@ -21,6 +21,9 @@ export class Segment {
   readonly lastSeqs = new Map<number, { seq: number }>();
   /** Reads and backups that need the file; it is not removed while there are any. */
   pins = 0;
+  /** The stream noted last, and its entry in `lastSeqs`: the next record is mostly of the same stream. */
+  #recentStream = -1;
+  #recent: { seq: number } = { seq: 0 };
 
   constructor(folder: string, header: SegmentHeader, allocatedBytes: number) {
     this.header = header;
@@ -46,13 +49,17 @@ export class Segment {
 
   /** Notes that entry `seq` of a stream lies here; true when it is that stream's first here. */
   note(stream: number, seq: number): boolean {
-    const known = this.lastSeqs.get(stream);
-    if (known === undefined) {
-      this.lastSeqs.set(stream, { seq });
-      return true;
+    if (stream === this.#recentStream) {
+      this.#recent.seq = Math.max(this.#recent.seq, seq);
+      return false;
     }
-    known.seq = Math.max(known.seq, seq);
-    return false;
+    const known = this.lastSeqs.get(stream);
+    const noted = known ?? { seq };
+    noted.seq = Math.max(noted.seq, seq);
+    this.lastSeqs.set(stream, noted);
+    this.#recentStream = stream;
+    this.#recent = noted;
+    return known === undefined;
   }
 
   /** The highest entry of a stream that lies here, 0 for none. */
@@ -63,6 +70,7 @@ export class Segment {
   /** The stream's entries here are void: they lie elsewhere now. */
   forget(stream: number): void {
     this.lastSeqs.delete(stream);
+    this.#recentStream = -1;
   }
 
   /** The stream's entries above `seq` are void. */

@@ -199,7 +199,7 @@ export class StreamLog {
     if (this.#watched.size > 0) {
       this.#watch(seq);
     }
-    const last = this.#epochs.at(-1)?.epoch;
+    const last = this.#epochs[this.#epochs.length - 1]?.epoch;
     if (last === undefined || last.counter !== header.epochCounter || !sameOwner(last, header)) {
       const epoch = epochOf(header);
       if (last !== undefined && compareEpochs(epoch, last) < 0) {
