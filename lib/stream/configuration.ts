@@ -89,8 +89,8 @@ export function hasQuorum(
 export function quorumValue(
   configuration: Configuration,
   quorum: number,
-  valueOf: (member: ReplicaId) => number,
+  reached: (member: ReplicaId) => number,
 ): number {
-  const values = configuration.members.map(valueOf).sort((left, right) => right - left);
+  const values = configuration.members.map(reached).sort((left, right) => right - left);
   return values[quorum - 1] ?? 0;
 }

@@ -32,6 +32,8 @@ export interface StreamSettings {
   readonly keptEntries: number;
   /** Learners that a writer feeds at a time. */
   readonly learnersMax: number;
+  /** Disk mode: acknowledge entries also when they are held in memory, for `sync` answers. */
+  readonly acknowledgeHeld: boolean;
   /** Read leases, off at 0. */
   readonly leaseMs: number;
   /** How far clocks may run apart, as a share: 0.25 is a quarter. */
@@ -69,8 +71,8 @@ export interface Claim {
   /** Above the base: every configuration that any answer has named. Each needs its seal quorum. */
   readonly chain: readonly Proposed[];
   readonly sealed: ReadonlyMap<ReplicaId, Sealed>;
-  /** The own promise becomes durable with this store; nobody is asked before. */
-  readonly promisedMark: number;
+  /** False until the own promise is durable; nobody is asked before. */
+  readonly asking: boolean;
   /** Whose log is adopted, once the seal is complete; the own id when it is the own log. */
   readonly source: ReplicaId | null;
   readonly target: Position | null;
@@ -96,6 +98,8 @@ export interface Progress {
   readonly activated: Epoch;
   /** In probe mode: nothing more is sent until the next tick or answer. */
   readonly probing: boolean;
+  /** A learner that has once held everything committed. */
+  readonly caughtUp: boolean;
 }
 
 /** A read that waits at the writer. */
@@ -121,6 +125,8 @@ export interface Writer {
   readonly heldSeq: number;
   /** Members of older configurations that have not yet understood that they are no longer. */
   readonly retiring: readonly ReplicaId[];
+  /** The commit position that the last message to all has carried. */
+  readonly toldCommitSeq: number;
   readonly ticks: number;
 }
 
@@ -152,13 +158,17 @@ export interface ReplicaState {
   readonly mark: number;
   readonly storedMark: number;
   readonly stores: readonly PendingStore[];
+  /** The store that makes the promise durable; nothing is acknowledged under it before. */
+  readonly promiseMark: number;
   /** Answers that leave when their store is done. */
   readonly held: readonly HeldMessage[];
   /** Ticks since the primary was last heard. */
   readonly silentTicks: number;
-  /** Silence after which this replica asks for a new epoch. */
+  /** What the primary's last message asked to have repeated. */
+  readonly heard: { readonly round: number; readonly sentAt: number };
+  /** Silence after which this replica asks for a new epoch; 0 until one is drawn. */
   readonly patienceTicks: number;
-  /** Whether the node floor has reported the primary's incarnation down. */
+  /** Whether the node floor has reported the primary's incarnation down, or there never was a primary. */
   readonly primaryDown: boolean;
   readonly preseal: PresealRound | null;
   readonly claim: Claim | null;
