@@ -70,8 +70,7 @@ export const roleChart = setup({ types }).createMachine({
       on: { behind: "syncing", sealed: "sealed", claim: "sealing" },
     },
     sealed: {
-      description:
-        "Has promised an epoch and takes nothing from older ones; the owner has not been heard since.",
+      description: "Has promised an epoch whose owner it has not heard since, or has given up its own claim.",
       on: { following: "follower", behind: "syncing", claim: "sealing" },
     },
     sealing: {
