@@ -6,7 +6,7 @@
  *     2  used wrongly: flags, arguments, configuration
  */
 import { CommanderError } from "commander";
-import { messageOf, SupercastError } from "../base/errors.ts";
+import { type ErrorCode, messageOf, SupercastError } from "../base/errors.ts";
 import { printable } from "./output.ts";
 
 export const EXIT_OK = 0;
@@ -78,14 +78,21 @@ function explain(thrown: unknown, command: string): Explained {
     return thrown;
   }
   if (thrown instanceof SupercastError) {
-    const wrongConfig = thrown.code === "config_mismatch";
-    return {
-      code: thrown.code,
-      message: thrown.message,
-      hint: wrongConfig ? `supercast ${command} --help lists what is allowed` : undefined,
-      exitCode: wrongConfig ? EXIT_USAGE : EXIT_FAILED,
-    };
+    const { code, message } = thrown;
+    const exitCode = code === "config_mismatch" ? EXIT_USAGE : EXIT_FAILED;
+    return { code, message, hint: hintFor(code, command), exitCode };
   }
   const text = thrown instanceof Error ? (thrown.stack ?? thrown.message) : messageOf(thrown);
   return { code: "internal", message: text, hint: "this is a defect in Supercast", exitCode: EXIT_FAILED };
+}
+
+function hintFor(code: ErrorCode, command: string): string | undefined {
+  switch (code) {
+    case "config_mismatch":
+      return `supercast ${command} --help lists what is allowed`;
+    case "forbidden":
+      return `credentials: --user with --password, --token, --nkey-file or --creds; see supercast ${command} --help`;
+    default:
+      return undefined;
+  }
 }

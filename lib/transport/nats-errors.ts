@@ -23,11 +23,14 @@ const MISCONFIGURED: ReadonlySet<string> = new Set([
 const CERTIFICATE =
   /^(ERR_(TLS|SSL|OSSL)_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA|EPROTO)/;
 
+/** Those of them that mean: nobody whom we trust vouches for the server's certificate. */
+const UNTRUSTED = /^(CERT_UNTRUSTED|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA)/;
+
 /** TLS alerts by which a server complains of the client's certificate, or of there being none. */
 const OUR_CERTIFICATE = /_ALERT_(BAD_CERTIFICATE|CERTIFICATE_REQUIRED|UNKNOWN_CA|CERTIFICATE_)/;
 
 /** Where OpenSSL's long line says what it is about. */
-const OPENSSL_REASON = /SSL routines:[^:]*:([^:]+):/;
+const OPENSSL_REASON = / routines:[^:]*:([^:]+)/;
 
 /** Why connecting to `server` failed. `forbidden` and `config_mismatch` will not pass by waiting. */
 export function connectError(error: unknown, server: string): SupercastError {
@@ -44,6 +47,10 @@ export function connectError(error: unknown, server: string): SupercastError {
   if (OUR_CERTIFICATE.test(code)) {
     const text = `the nats-server at ${server} demands a client certificate, or refuses ours: ${said}`;
     return failure("config_mismatch", `tls.certFile: ${text}`);
+  }
+  if (UNTRUSTED.test(code)) {
+    const text = `the certificate of the nats-server at ${server} is not trusted: ${said} (${code})`;
+    return failure("config_mismatch", `${text}; tls.caFile names whom to trust`);
   }
   if (MISCONFIGURED.has(code) || CERTIFICATE.test(code)) {
     return failure("config_mismatch", `cannot connect to the nats-server at ${server}: ${said} (${code})`);
