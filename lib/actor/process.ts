@@ -48,13 +48,13 @@ export interface ProcessOptions {
 
 export class Process extends Owner implements Runnable, Watcher {
   debug: ProcessDebug | null = null;
+  suspended = false;
   readonly #bound: number;
   #mailbox: Mailbox<object, Tag> | null = null;
   #urgent: SystemMessage[] | null = null;
   #scheduled = false;
   /** An async callback is in flight. */
   #busy = false;
-  #suspended = false;
   #continuation: { readonly term: unknown } | null = null;
   #idle: Idle | null = null;
   #openCalls: OpenCalls | null = null;
@@ -80,8 +80,9 @@ export class Process extends Owner implements Runnable, Watcher {
     return this.#busy;
   }
 
-  get suspended(): boolean {
-    return this.#suspended;
+  /** Whether the mailbox is full, but has room again after the process's turn. */
+  get crowded(): boolean {
+    return this.mailboxLength >= this.#bound && this.#scheduled && !this.suspended;
   }
 
   // --- delivery ---------------------------------------------------------------------------------
@@ -170,9 +171,7 @@ export class Process extends Owner implements Runnable, Watcher {
     if (started !== undefined) {
       this.#after(started);
     }
-    if (this.#hasWork()) {
-      this.#schedule();
-    }
+    this.#scheduleRest();
   }
 
   beginAsync(): void {
@@ -180,11 +179,11 @@ export class Process extends Owner implements Runnable, Watcher {
   }
 
   suspend(): void {
-    this.#suspended = true;
+    this.suspended = true;
   }
 
   resume(): void {
-    this.#suspended = false;
+    this.suspended = false;
     this.#schedule();
   }
 
@@ -195,7 +194,7 @@ export class Process extends Owner implements Runnable, Watcher {
       if (this.#urgent !== null) {
         this.#runUrgent();
       }
-      if (this.status !== "running" || this.#busy || this.#suspended) {
+      if (this.status !== "running" || this.#busy || this.suspended) {
         return handled;
       }
       if (this.#continuation !== null) {
@@ -205,14 +204,14 @@ export class Process extends Owner implements Runnable, Watcher {
       }
       handled += 1;
     }
-    if (this.#hasWork()) {
-      this.#schedule();
-    }
+    this.#scheduleRest();
     return handled;
   }
 
-  #hasWork(): boolean {
-    return this.mailboxLength > 0 || this.#urgent !== null || this.#continuation !== null;
+  #scheduleRest(): void {
+    if (this.mailboxLength > 0 || this.#urgent !== null || this.#continuation !== null) {
+      this.#schedule();
+    }
   }
 
   #runUrgent(): void {

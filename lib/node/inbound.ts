@@ -8,7 +8,7 @@ import type { IncomingMessage } from "../transport/transport.ts";
 import { type BatchReader, readBatch } from "../wire/batch.ts";
 import { receiveBatch, type receiveCount } from "./connection.ts";
 import { handleItem, type ItemHandlers } from "./dispatch.ts";
-import { readHeader } from "./envelope.ts";
+import { type BatchHeader, readHeader } from "./envelope.ts";
 import type { Peer } from "./peer.ts";
 
 export interface InboundHost {
@@ -30,6 +30,8 @@ export interface InboundStats {
 interface Sender {
   readonly node: string;
   readonly incarnation: string;
+  /** As it stands in a header. */
+  readonly bytes: Uint8Array;
 }
 
 /** Senders parsed and kept, because every batch names its own. */
@@ -40,17 +42,18 @@ export class Inbound {
   readonly stats: InboundStats = { batchesIn: 0, itemsIn: 0, stale: 0 };
   readonly #host: InboundHost;
   readonly #senders = new Map<string, Sender>();
+  /** Of the last batch: the next one is likely to be from there too, and to compare is less than to parse. */
+  #lastSender: Sender | undefined;
 
   constructor(host: InboundHost) {
     this.#host = host;
   }
 
   receive(message: IncomingMessage): void {
-    const { payload } = message;
-    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+    const bytes = message.payload;
     try {
       const header = readHeader(bytes);
-      const peer = this.#senderOf(header.sender);
+      const peer = this.#peerOf(bytes, header);
       if (peer === undefined) {
         this.stats.stale += 1;
         return;
@@ -84,40 +87,71 @@ export class Inbound {
     }
   }
 
-  #senderOf(sender: string): Peer | undefined {
-    const { node, incarnation } = this.#senders.get(sender) ?? this.#parseSender(sender);
+  #peerOf(bytes: Uint8Array, header: BatchHeader): Peer | undefined {
+    let sender = this.#lastSender;
+    if (sender === undefined || !standsAt(bytes, header, sender.bytes)) {
+      sender = this.#senderIn(bytes.subarray(header.senderAt, header.itemsAt));
+      this.#lastSender = sender;
+    }
+    const { node, incarnation } = sender;
     return node === this.#host.system.node ? undefined : this.#host.sender(node, incarnation);
   }
 
-  #parseSender(sender: string): Sender {
-    const [, node, incarnation] = SENDER.exec(sender) ?? [];
+  #senderIn(bytes: Uint8Array): Sender {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+    return this.#senders.get(text) ?? this.#parseSender(text, bytes.slice());
+  }
+
+  #parseSender(text: string, bytes: Uint8Array): Sender {
+    const [, node, incarnation] = SENDER.exec(text) ?? [];
     if (node === undefined || incarnation === undefined) {
-      throw new SupercastError("invalid_message", `a batch from ${JSON.stringify(sender)}`);
+      throw new SupercastError("invalid_message", `a batch from ${JSON.stringify(text)}`);
     }
-    const parsed = { node, incarnation };
+    const parsed = { node, incarnation, bytes };
     if (this.#senders.size === SENDERS_MAX) {
       this.#senders.clear();
     }
-    this.#senders.set(sender, parsed);
+    this.#senders.set(text, parsed);
     return parsed;
   }
 }
 
-/** The items of one batch. */
+function standsAt(bytes: Uint8Array, { senderAt, itemsAt }: BatchHeader, sender: Uint8Array): boolean {
+  if (itemsAt - senderAt !== sender.length) {
+    return false;
+  }
+  for (let index = 0; index < sender.length; index++) {
+    if (bytes[senderAt + index] !== sender[index]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/**
+ * The items of one batch. Handlers may run between two of them, and may break the connection: then the rest
+ * is as lost as what was under way.
+ */
 class ItemReader implements BatchReader {
   readonly #host: InboundHost;
   readonly #stats: InboundStats;
   readonly #peer: Peer;
+  readonly #connection: number;
 
   constructor(host: InboundHost, stats: InboundStats, peer: Peer) {
     this.#host = host;
     this.#stats = stats;
     this.#peer = peer;
+    this.#connection = peer.connection.number;
   }
 
   onValue(item: unknown): void {
     const { system, handlers } = this.#host;
     this.#stats.itemsIn += 1;
+    if (this.#peer.connection.number !== this.#connection) {
+      system.drop("noconnection", this.#peer.node);
+      return;
+    }
     try {
       if (!Array.isArray(item) || !handleItem(system, this.#peer, item, handlers)) {
         this.onFailure(new SupercastError("invalid_message", "it makes no sense"));

@@ -85,6 +85,16 @@ export class Liveness {
     return this.#peers.get(node);
   }
 
+  /** "heard" without an event, for every message: false, and nothing done, when more changes than the time. */
+  heardAgain(node: string, incarnation: string, nowMs: number): boolean {
+    const known = this.#peers.get(node);
+    if (known?.status !== "up" || known.incarnation !== incarnation || known.left) {
+      return false;
+    }
+    known.heardAt = nowMs;
+    return true;
+  }
+
   step(event: LivenessEvent, nowMs: number): LivenessEffect[] {
     switch (event.type) {
       case "heard":

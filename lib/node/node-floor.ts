@@ -3,7 +3,7 @@
  *
  * It beats and listens to beats (`pulse.ts`), keeps one `Peer` per incarnation it has heard of, takes in
  * what they send (`inbound.ts`), and is what the actor floor reaches other nodes through (`reach.ts`).
- * What is bound for one peer in one turn of the event loop leaves as one NATS message.
+ * When what is bound for a peer leaves, `departures.ts` says.
  */
 import { Listeners } from "../actor/listeners.ts";
 import type { Process } from "../actor/process.ts";
@@ -12,6 +12,7 @@ import { messageOf, SupercastError } from "../base/errors.ts";
 import { publishEvent } from "../telemetry/events.ts";
 import type { IncomingMessage, Subscription, Transport } from "../transport/transport.ts";
 import { receiveCount } from "./connection.ts";
+import { Departures } from "./departures.ts";
 import type { ItemHandlers } from "./dispatch.ts";
 import { OP } from "./envelope.ts";
 import type { ConnectionCount, Heartbeat } from "./heartbeat.ts";
@@ -72,29 +73,16 @@ export class NodeFloor {
   readonly #listeners: Listeners<NodeEvent>;
   readonly #reconnectListeners: Listeners<undefined>;
   readonly #subscriptions: Subscription[] = [];
-  #flushQueue: Peer[] = [];
+  readonly #departures: Departures;
   #stopTransportEvents: (() => void) | undefined;
   #stopped = false;
   readonly #stats = { batchesOut: 0, invalid: 0, connectionBreaks: 0 };
-
-  #flushedInTurn = false;
-
-  readonly #flushAll = (): void => {
-    const queue = this.#flushQueue;
-    this.#flushQueue = [];
-    for (const peer of queue) {
-      peer.flush();
-    }
-  };
-
-  readonly #endTurn = (): void => {
-    this.#flushedInTurn = false;
-  };
 
   constructor({ system, transport, subjects, handlers = { groups: () => undefined } }: NodeFloorOptions) {
     this.system = system;
     this.#transport = transport;
     this.#subjects = subjects;
+    this.#departures = new Departures(system.clock);
     this.#listeners = new Listeners(system.log);
     this.#reconnectListeners = new Listeners(system.log);
     const invalid = (what: string, thrown: unknown): void => this.#invalid(what, thrown);
@@ -106,7 +94,7 @@ export class NodeFloor {
       maxBatchBytes: Math.min(system.limits.batchBytes, transport.maxPayload - PAYLOAD_RESERVE_BYTES),
       sendProblem: () => this.#sendProblem(),
       publish: (peer, batch) => this.#publish(peer, batch),
-      scheduleFlush: (peer) => this.#scheduleFlush(peer),
+      scheduleFlush: (peer) => this.#departures.add(peer),
       connectionBroken,
     };
     this.#inbound = new Inbound({
@@ -142,7 +130,7 @@ export class NodeFloor {
     const listen = (subject: string, handler: (message: IncomingMessage) => void): void => {
       this.#subscriptions.push(this.#transport.subscribe(subject, handler));
     };
-    listen(subjects.inbound(node, incarnation), (message) => this.#inbound.receive(message));
+    listen(subjects.inbound(node, incarnation), (message) => this.#receive(message));
     listen(subjects.probe(node, incarnation), (message) => message.respond(message.payload));
     listen(subjects.who(node), (message) => message.respond(Buffer.from(incarnation)));
     listen(subjects.heartbeat("*"), (message) => this.#pulse.receive(message));
@@ -162,7 +150,7 @@ export class NodeFloor {
     if (this.#stopped) {
       return;
     }
-    this.#flushAll();
+    this.#departures.leave();
     this.#pulse.stop();
     this.#stopped = true;
     this.#stopTransportEvents?.();
@@ -359,21 +347,19 @@ export class NodeFloor {
     this.#stats.batchesOut += 1;
   }
 
-  /**
-   * The first batch of a turn leaves as soon as the code that filled it has returned, because a single
-   * caller waits for it; whatever comes later in the turn gathers until its end.
-   */
-  #scheduleFlush(peer: Peer): void {
-    if (this.#flushQueue.push(peer) !== 1) {
-      return;
-    }
-    const { clock } = this.system;
-    if (this.#flushedInTurn) {
-      clock.immediate(this.#flushAll);
-    } else {
-      this.#flushedInTurn = true;
-      clock.microtask(this.#flushAll);
-      clock.immediate(this.#endTurn);
+  /** Takes in a batch, runs whom it made ready, and sends what they answer, without a hop in between. */
+  #receive(message: IncomingMessage): void {
+    const { scheduler } = this.system;
+    this.#departures.hold();
+    scheduler.hold();
+    try {
+      this.#inbound.receive(message);
+    } finally {
+      try {
+        scheduler.release();
+      } finally {
+        this.#departures.release();
+      }
     }
   }
 

@@ -75,7 +75,7 @@ export class Peer {
     const { system } = this.#host;
     const problem = this.#host.sendProblem();
     if (problem !== undefined) {
-      system.drop(problem, this.#label(target));
+      system.drop(problem, this.label(target));
       if (problem === "noconnection") {
         this.break("not connected to NATS");
       }
@@ -83,50 +83,55 @@ export class Peer {
     }
     try {
       if (!this.#add([op, target, message])) {
-        system.drop("noconnection", this.#label(target));
+        system.drop("noconnection", this.label(target));
       }
     } catch (thrown) {
       const error = asInvalidMessage(thrown);
       const why = error.code === "payload_too_large" ? "payload_too_large" : "invalid_message";
-      system.drop(why, this.#label(target));
-      system.log.warn(`a cast to ${this.#label(target)} was dropped: ${error.message}`);
+      system.drop(why, this.label(target));
+      system.log.warn(`a cast to ${this.label(target)} was dropped: ${error.message}`);
     }
   }
 
   call(target: WireTarget, message: object, timeoutMs: number, caller: Pid | undefined): Promise<unknown> {
     const serial = caller === undefined ? null : serialOf(caller);
-    return this.#ask(target, timeoutMs, caller, (id) => [OP.call, id, target, message, serial]);
+    const id = this.#nextCallId();
+    return this.#ask(id, target, [OP.call, id, target, message, serial], timeoutMs, caller);
   }
 
   /** Ends a process there in good order; settles when it has ended. */
   stop(target: WireTarget, reason: ExitReason, timeoutMs: number): Promise<unknown> {
-    return this.#ask(target, timeoutMs, undefined, (id) => [OP.stop, id, target, reason]);
+    const id = this.#nextCallId();
+    return this.#ask(id, target, [OP.stop, id, target, reason], timeoutMs, undefined);
+  }
+
+  #nextCallId(): number {
+    this.#lastCallId += 1;
+    return this.#lastCallId;
   }
 
   #ask(
+    id: number,
     target: WireTarget,
+    item: Item,
     timeoutMs: number,
     caller: Pid | undefined,
-    item: (id: number) => Item,
   ): Promise<unknown> {
     const { system } = this.#host;
     const problem = this.#calls.size >= system.limits.openCalls ? "overload" : this.#host.sendProblem();
     if (problem !== undefined) {
-      return Promise.reject(new SupercastError(problem, `${this.#label(target)}: nothing was sent`));
+      return Promise.reject(new SupercastError(problem, `${this.label(target)}: nothing was sent`));
+    }
+    try {
+      if (!this.#add(item)) {
+        return Promise.reject(new SupercastError("noconnection", `${this.label(target)}: nothing was sent`));
+      }
+    } catch (thrown) {
+      return Promise.reject(asInvalidMessage(thrown));
     }
     return new Promise((resolve, reject) => {
-      this.#lastCallId += 1;
-      const call = new OutgoingCall(this, this.#lastCallId, this.#label(target), caller, resolve, reject);
-      try {
-        if (!this.#add(item(call.id))) {
-          reject(new SupercastError("noconnection", `${this.#label(target)}: nothing was sent`));
-          return;
-        }
-      } catch (thrown) {
-        reject(asInvalidMessage(thrown));
-        return;
-      }
-      this.#calls.set(call.id, call);
+      const call = new OutgoingCall(this, id, target, caller, resolve, reject);
+      this.#calls.set(id, call);
       system.deadlines.add(call, timeoutMs);
     });
   }
@@ -204,7 +209,8 @@ export class Peer {
     return true;
   }
 
-  #label(target: WireTarget): string {
+  /** How a target there reads. */
+  label(target: WireTarget): string {
     return typeof target === "string" ? `${target}@${this.node}` : this.pidOf(target);
   }
 

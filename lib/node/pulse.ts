@@ -70,7 +70,10 @@ export class Pulse {
 
   /** Some other message is a sign of life too. */
   heard(node: string, incarnation: string): void {
-    this.#step({ type: "heard", node, incarnation });
+    const now = this.#host.system.clock.now();
+    if (!this.#liveness.heardAgain(node, incarnation, now)) {
+      this.#step({ type: "heard", node, incarnation });
+    }
   }
 
   /** Beats once more in this turn, because somebody should know something at once. */

@@ -3,20 +3,21 @@
 import { OpenCall } from "../actor/from.ts";
 import type { Pid } from "../actor/pid.ts";
 import type { SupercastError } from "../base/errors.ts";
+import type { WireTarget } from "./envelope.ts";
 import type { Peer } from "./peer.ts";
 
 /** A call this node made: settles its caller's promise when the answer, an error or the deadline comes. */
 export class OutgoingCall extends OpenCall {
   readonly id: number;
   readonly #peer: Peer;
-  readonly #target: string;
+  readonly #target: WireTarget;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: SupercastError) => void;
 
   constructor(
     peer: Peer,
     id: number,
-    target: string,
+    target: WireTarget,
     caller: Pid | undefined,
     resolve: (value: unknown) => void,
     reject: (error: SupercastError) => void,
@@ -30,7 +31,7 @@ export class OutgoingCall extends OpenCall {
   }
 
   protected describeTarget(): string {
-    return this.#target;
+    return this.#peer.label(this.#target);
   }
 
   protected deliverReply(value: unknown): void {

@@ -88,6 +88,95 @@ describe("scheduler", () => {
     system.close();
   });
 
+  it("holds back whom input makes ready until it has been taken in, and runs them at once then", async () => {
+    const clock = new VirtualClock();
+    const scheduler = new Scheduler(clock, checkLimits());
+    const ran: string[] = [];
+    scheduler.hold();
+    scheduler.ready({ run: () => ran.push("first") });
+    await clock.settle();
+    scheduler.ready({ run: () => ran.push("second") });
+    expect(ran).to.deep.equal([]);
+    scheduler.release();
+    expect(ran).to.deep.equal(["first", "second"]);
+  });
+
+  it("asks the loop for nothing while a turn handles less than half of its budget", async () => {
+    const { system, clock } = makeStage({ turnMessages: 100, quantumMessages: 10 });
+    const { ref } = await startPuppet(system);
+    let asked = 0;
+    clock.immediate = () => {
+      asked += 1;
+    };
+    let handled = 0;
+    const tell = async (): Promise<void> => {
+      ref.cast({
+        type: "tell",
+        run: () => {
+          handled += 1;
+        },
+      });
+      await Promise.resolve();
+    };
+    for (let n = 0; n < 20; n++) {
+      await tell();
+    }
+    expect([handled, asked]).to.deep.equal([20, 0]);
+    for (let n = 0; n < 100; n++) {
+      await tell();
+    }
+    expect(asked).to.equal(1);
+    expect(handled).to.be.within(50, 100);
+    system.close();
+  });
+
+  it("relieves a full mailbox on the spot, for no more than eight turns in one round of the loop", async () => {
+    const clock = new VirtualClock();
+    let now = 0;
+    clock.now = () => now;
+    const scheduler = new Scheduler(clock, checkLimits({ turnMs: 5 }));
+    let runs = 0;
+    const slow = {
+      run: () => {
+        runs += 1;
+        now += 5;
+        if (runs % 100 > 0) {
+          scheduler.ready(slow);
+        }
+        return 1;
+      },
+    };
+    const relieved = (): number => {
+      scheduler.hold();
+      scheduler.ready(slow);
+      const before = runs;
+      for (let n = 0; n < 100; n++) {
+        scheduler.relieve();
+      }
+      return runs - before;
+    };
+    expect(relieved()).to.be.within(8, 16);
+    scheduler.release();
+    await clock.settle();
+    expect(runs).to.equal(100);
+    expect(relieved()).to.be.within(8, 16);
+  });
+
+  it("does not run a handler inside of another one", () => {
+    const scheduler = new Scheduler(new VirtualClock(), checkLimits());
+    const order: string[] = [];
+    scheduler.hold();
+    scheduler.ready({
+      run: () => {
+        scheduler.ready({ run: () => order.push("second") });
+        scheduler.relieve();
+        return order.push("first");
+      },
+    });
+    scheduler.relieve();
+    expect(order).to.deep.equal(["first", "second"]);
+  });
+
   it("a run that throws surfaces and does not stop the others", async () => {
     const clock = new VirtualClock();
     const scheduler = new Scheduler(clock, checkLimits());

@@ -15,7 +15,9 @@ describe("the envelope of a batch", () => {
       fc.property(fc.integer({ min: 1, max: 2 ** 31 }), fc.maxSafeNat(), (number, count) => {
         const bytes = batch("node-1/inc", number, count);
         const itemsAt = bytes.length - 3;
-        expect(readHeader(bytes)).to.deep.equal({ number, count, sender: "node-1/inc", itemsAt });
+        const header = readHeader(bytes);
+        expect(header).to.deep.equal({ number, count, senderAt: itemsAt - 10, itemsAt });
+        expect(bytes.toString("latin1", header.senderAt, header.itemsAt)).to.equal("node-1/inc");
       }),
     );
   });

@@ -190,6 +190,32 @@ describe("liveness", () => {
     expect(watch.told.slice(-2)).to.deep.equal(["down silent", "up"]);
   });
 
+  it("takes a repeated sign of life for what the event means, and leaves to it what means more", () => {
+    const events = fc.array(
+      fc.record({
+        type: fc.constantFrom("heard", "heard", "goodbye", "tick"),
+        node: fc.constantFrom("b", "c"),
+        incarnation: fc.constantFrom("1", "2"),
+        afterMs: fc.nat({ max: 900 }),
+      }),
+    );
+    fc.assert(
+      fc.property(events, (steps) => {
+        const plain = new Liveness(DEFAULT_LIMITS);
+        const quick = new Liveness(DEFAULT_LIMITS);
+        let now = 0;
+        for (const { type, node, incarnation, afterMs } of steps) {
+          now += afterMs;
+          const event: LivenessEvent =
+            type === "tick" ? { type, connectedForMs: OLD_CONNECTION } : { type, node, incarnation };
+          const done = type === "heard" && quick.heardAgain(node, incarnation, now);
+          expect(done ? [] : quick.step(event, now)).to.deep.equal(plain.step(event, now));
+          expect([...quick.peers()]).to.deep.equal([...plain.peers()]);
+        }
+      }),
+    );
+  });
+
   it("takes a newer incarnation for the end of the older, and late words of the older for nothing", () => {
     watch.hear("b", "2");
     watch.hear("b", "1");

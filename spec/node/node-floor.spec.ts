@@ -69,6 +69,90 @@ describe("the node floor", () => {
     expect(a.system.drops.invalid_message).to.equal(bad.length);
   });
 
+  describe("a batch with more casts than a mailbox holds", () => {
+    const notes = Array.from({ length: 500 }, (_, n) => [OP.cast, "w", { type: "note", from: "b", n }]);
+
+    beforeEach(async () => {
+      rig.close();
+      rig = new FloorRig({ mailboxMessages: 50 });
+      a = rig.node("a");
+      b = rig.node("b");
+      await rig.clock.advance(300);
+    });
+
+    it("is handled whole and in order: input is taken no faster than it is handled", async () => {
+      const handled: number[] = [];
+      a.start("w", { onNote: (_from, n) => handled.push(n) });
+      await inject(batch("x/ix", 1, 0, notes));
+      expect(handled).to.deep.equal(notes.map((_, n) => n));
+      expect(a.system.drops.mailbox_full).to.equal(0);
+    });
+
+    it("leaves the others their turns meanwhile", async () => {
+      const order: string[] = [];
+      a.start("other", { onNote: () => order.push("other") });
+      a.start("w", {
+        onNote: (_from, n) => {
+          order.push("w");
+          if (n === 0) {
+            a.system.cast({ name: "other" }, { type: "note", from: "w", n });
+          }
+        },
+      });
+      await inject(batch("x/ix", 1, 0, notes));
+      expect(order.indexOf("other")).to.be.lessThan(60);
+    });
+
+    it("overflows where no turn helps, and what is dropped is counted", async () => {
+      const process = a.start("w");
+      process.suspend();
+      await inject(batch("x/ix", 1, 0, notes));
+      expect(process.mailboxLength).to.equal(50);
+      expect(a.system.drops.mailbox_full).to.equal(450);
+    });
+
+    it("refuses a call that finds no room", async () => {
+      a.start("w").suspend();
+      const answer = outcomeOf(b.system.call({ name: "w", node: "a" }, { type: "seen" }));
+      for (let n = 0; n < 60; n++) {
+        b.system.cast({ name: "w", node: "a" }, { type: "note", from: "b", n });
+      }
+      const late = outcomeOf(b.system.call({ name: "w", node: "a" }, { type: "seen" }));
+      expect(await rig.clock.run(late)).to.equal("mailbox_full");
+      expect(await rig.clock.run(answer)).to.equal("timeout");
+    });
+
+    it("is lost from where a handler breaks the connection, and that is counted", async () => {
+      const handled: number[] = [];
+      a.start("w", {
+        onNote: (_from, n) => {
+          handled.push(n);
+          if (n === 10) {
+            rig.hub.cut("a/ia");
+            a.system.cast({ name: "w", node: "x" }, { type: "note", from: "a", n });
+          }
+        },
+      });
+      await inject(batch("x/ix", 1, 0, notes));
+      expect(handled).to.deep.equal(notes.slice(0, 51).map((_, n) => n));
+      expect(a.system.drops.noconnection).to.equal(450);
+    });
+  });
+
+  it("tells its senders apart, however they alternate", async () => {
+    const handled: string[] = [];
+    a.start("w", { onNote: (from, n) => handled.push(`${from} ${n}`) });
+    for (let n = 0; n < 3; n++) {
+      for (const sender of ["z/iz", "x/ix", "x/ix", "yy/ix"]) {
+        const count = sender === "x/ix" ? handled.filter((each) => each.startsWith(sender)).length : n;
+        await inject(batch(sender, 1, count, [[OP.cast, "w", { type: "note", from: sender, n: count }]]));
+      }
+    }
+    expect(handled.filter((each) => each.startsWith("x/ix"))).to.have.length(6);
+    expect(handled.filter((each) => each.startsWith("z/iz"))).to.deep.equal(["z/iz 0", "z/iz 1", "z/iz 2"]);
+    expect(a.floor.stats.connectionBreaks + a.floor.stats.invalid + a.floor.stats.stale).to.equal(0);
+  });
+
   it("loses only the item that cannot be read", async () => {
     const process = a.start("w");
     const item = [OP.cast, "w", { type: "note", from: "x", n: 1 }];

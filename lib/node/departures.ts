@@ -1,0 +1,63 @@
+/**
+ * When batches leave. What is bound for one peer in one turn of the event loop leaves as one message, but
+ * for the first: a single caller waits for it, so it leaves as soon as the code that filled it has returned.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Peer } from "./peer.ts";
+
+export class Departures {
+  readonly #clock: Clock;
+  #waiting: Peer[] = [];
+  #firstLeft = false;
+  #held = false;
+
+  readonly #leaveFirst = (): void => {
+    this.leave();
+    this.#clock.microtask(this.#awaitTurnEnd);
+  };
+
+  /** Set after the client has written to its socket, because somebody waits for the bytes, nobody for this. */
+  readonly #awaitTurnEnd = (): void => {
+    this.#clock.immediate(this.#endTurn);
+  };
+
+  readonly #endTurn = (): void => {
+    this.#firstLeft = false;
+    this.leave();
+  };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Makes the batch of `peer` leave in time. The peer makes sure that it asks once per batch. */
+  add(peer: Peer): void {
+    if (this.#waiting.push(peer) === 1 && !this.#firstLeft && !this.#held) {
+      this.#firstLeft = true;
+      this.#clock.microtask(this.#leaveFirst);
+    }
+  }
+
+  /** From now until `release` nothing leaves, because more is about to be added. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Lets go of what has been added meanwhile; the caller's code has to be done with this. */
+  release(): void {
+    this.#held = false;
+    if (this.#waiting.length > 0 && !this.#firstLeft) {
+      this.#firstLeft = true;
+      this.#leaveFirst();
+    }
+  }
+
+  /** Flushes every peer that waits, now. */
+  leave(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const peer of waiting) {
+      peer.flush();
+    }
+  }
+}
