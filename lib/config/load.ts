@@ -154,14 +154,24 @@ function overlay(
 
 // --- the layers ----------------------------------------------------------------------------------
 
+/** The text of a file in UTF-8, without the byte-order mark that some editors put first. */
+function readUtf8(file: string): string {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw wrong(`the configuration file ${file} cannot be read: ${messageOf(error)}`, error);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw wrong(`the configuration file ${file} is not text in UTF-8`, error);
+  }
+}
+
 /** The file's entries by key, those of groups one by one. */
 function readConfigFile(file: string): Values {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (error) {
-    throw wrong(`the configuration file cannot be read: ${messageOf(error)}`, error);
-  }
+  const text = readUtf8(file);
   let content: unknown;
   try {
     content = JSON.parse(text);

@@ -72,7 +72,7 @@ export const optionsSchema = z.strictObject({
     .optional()
     .describe("NATS servers; without, a nats-server is started if one is found"),
   peers: nodeList.optional().describe("the nodes of the cluster, this one included"),
-  subjectPrefix: z.string().default("supercast").describe("what all subjects begin with"),
+  subjectPrefix: name("subjectPrefix").default("supercast").describe("what all subjects begin with"),
   nodeMonitor: nodeMonitorSchema
     .optional()
     .describe("where NodeMonitor gets its nodes; default: peers, else all"),
@@ -139,11 +139,30 @@ export type OptionSources = ReadonlyMap<string, string>;
 /** Fills in defaults and checks everything; throws `config_mismatch` naming each key that is wrong. */
 export function checkOptions(options: unknown, sources: OptionSources = new Map()): NodeSettings {
   const result = nodeSchema.safeParse(options);
-  if (!result.success) {
-    const problems = result.error.issues.map((issue) => formatIssue(issue, options, sources));
-    throw new SupercastError("config_mismatch", problems.join("\n"), { details: { problems } });
+  const limits = limitsOf(options);
+  if (result.success && !(limits instanceof SupercastError)) {
+    return { ...result.data, checkedLimits: limits };
   }
-  return { ...result.data, checkedLimits: checkLimits(result.data.limits) };
+  const issues = result.error?.issues ?? [];
+  const problems = issues.map((issue) => formatIssue(issue, options, sources));
+  if (limits instanceof SupercastError) {
+    problems.push(limits.message);
+  }
+  throw new SupercastError("config_mismatch", problems.join("\n"), { details: { problems } });
+}
+
+/** The limits among the options, checked, or what is wrong with them. No numbers at all: the schema says so. */
+function limitsOf(options: unknown): Limits | SupercastError {
+  const given = typeof options === "object" && options !== null && "limits" in options ? options.limits : {};
+  const { data = {} } = optionsSchema.shape.limits.safeParse(given);
+  try {
+    return checkLimits(data);
+  } catch (error) {
+    if (error instanceof SupercastError) {
+      return error;
+    }
+    throw error;
+  }
 }
 
 /** Never repeated in an error: it goes to logs. */
@@ -163,7 +182,8 @@ function formatIssue(issue: z.core.$ZodIssue, options: unknown, sources: OptionS
     options,
   );
   const given = SECRETS.has(key) ? "not shown" : showValue(value);
-  return `${key === "" ? "the options object" : key}${from(key, sources)} is ${value === undefined ? "missing" : given}: ${issue.message}`;
+  const named = `${key === "" ? "the options object" : key}${from(key, sources)}`;
+  return value === undefined ? `${named} is missing` : `${named} is ${given}: ${issue.message}`;
 }
 
 /** JSON knows neither functions nor NaN. */

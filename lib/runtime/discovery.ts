@@ -51,14 +51,7 @@ function given(functions: Readonly<Record<string, DiscoverFunction>>, discover: 
 }
 
 async function discoverByFile(path: string): Promise<readonly string[]> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    throw new SupercastError("config_mismatch", `the node file cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
+  const text = await readUtf8(path);
   if (!text.trimStart().startsWith("[")) {
     return text
       .split("\n")
@@ -75,4 +68,15 @@ async function discoverByFile(path: string): Promise<readonly string[]> {
     throw new SupercastError("config_mismatch", `the node file ${path} holds no list of names`);
   }
   return listed;
+}
+
+/** The text of a file in UTF-8, without a byte-order mark. */
+async function readUtf8(path: string): Promise<string> {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
+  } catch (error) {
+    throw new SupercastError("config_mismatch", `the node file ${path} cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
 }

@@ -51,21 +51,35 @@ describe("supercast start, used wrongly", function () {
   it("says what is wrong with a configuration file, a limit, a log level", async () => {
     const broken = join(folder, "broken.json");
     await writeFile(broken, "{name");
-    const [missing, syntax, limit, level, unnamed] = await Promise.all([
+    const [utf16, marked] = [join(folder, "utf16.json"), join(folder, "marked.json")];
+    await writeFile(utf16, '{"name": "a"}', "utf16le");
+    await writeFile(marked, '\ufeff{"name": "a", "partitions": 0}');
+    const [missing, syntax, isFolder, foreign, withMark, limit, level, unnamed] = await Promise.all([
       runCli(["start", "--config", join(folder, "none.json")]),
       runCli(["start", "--config", broken]),
+      runCli(["start", "--config", folder]),
+      runCli(["start", "--config", utf16]),
+      runCli(["start", "--config", marked, "--limit", "heartbeat=1"]),
       runCli(["start", "--name", "a", "--limit", "heartbeatMs=-5"]),
       runCli(["start", "--name", "a", "--log-level", "loud"]),
       runCli(["start"]),
     ]);
-    expect(missing.stderr).to.match(/^error: the configuration file cannot be read: ENOENT/);
+    expect(missing.stderr).to.match(/^error: the configuration file .*none\.json cannot be read: ENOENT/);
     expect(syntax.stderr).to.match(/^error: the configuration file .*broken\.json is not JSON/);
+    expect(isFolder.stderr).to.match(/^error: the configuration file .* cannot be read: EISDIR/);
+    expect(isFolder.stderr).to.include(folder);
+    expect(foreign.stderr).to.match(
+      /^error: the configuration file .*utf16\.json is not (JSON|text in UTF-8)/,
+    );
+    expect(withMark.stderr).to.match(/^error: partitions \(.*marked\.json\) is 0: Too small/);
+    expect(withMark.stderr).to.match(/\nerror: limits\.heartbeat is not known; known: /);
     expect(limit.stderr).to.match(/^error: limits\.heartbeatMs is -5; allowed: /);
     expect(level.stderr).to.match(
       /^error: option '--log-level <level>' argument 'loud' is invalid\. Allowed choices/,
     );
-    expect(unnamed.stderr).to.match(/^error: name is missing/);
-    expect([missing, syntax, limit, level, unnamed].map(({ code }) => code)).to.deep.equal([2, 2, 2, 2, 2]);
+    expect(unnamed.stderr).to.match(/^error: name is missing\n/);
+    const all = [missing, syntax, isFolder, foreign, withMark, limit, level, unnamed];
+    expect(all.map(({ code }) => code)).to.deep.equal(all.map(() => 2));
   });
 });
 

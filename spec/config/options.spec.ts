@@ -113,7 +113,12 @@ describe("the options of a node", () => {
   }
 
   it("say all that is wrong at once", () => {
-    expect(problemOf({ name: "", partitions: 0, cluster: "*" }).split("\n").length).to.equal(3);
+    const wrongOnes = { name: "", partitions: 0, cluster: "*", subjectPrefix: "a.>", limits: { beat: 1 } };
+    expect(
+      problemOf(wrongOnes)
+        .split("\n")
+        .map((line) => line.split(" ", 1)[0]),
+    ).to.have.members(["name", "partitions", "cluster", "subjectPrefix", "limits.beat"]);
   });
 
   it("say where a value came from", () => {

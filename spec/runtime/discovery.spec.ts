@@ -14,7 +14,7 @@ describe("the built-in discoveries", () => {
 
   after(() => rm(folder, { recursive: true }));
 
-  async function fromFile(text: string): Promise<readonly string[] | string> {
+  async function fromFile(text: string | Uint8Array): Promise<readonly string[] | string> {
     const path = join(folder, "nodes");
     await writeFile(path, text);
     try {
@@ -28,13 +28,16 @@ describe("the built-in discoveries", () => {
     expect(await fromFile("a\n\n  b # the second\n# none\nc")).to.deep.equal(["a", "b", "c"]);
     expect(await fromFile(' ["a", "b"]')).to.deep.equal(["a", "b"]);
     expect(await fromFile("")).to.deep.equal([]);
+    expect(await fromFile("\ufeffa\r\nb\r\n")).to.deep.equal(["a", "b"]);
+    expect(await fromFile('\ufeff["a"]')).to.deep.equal(["a"]);
   });
 
   it("say what is wrong with a file", async () => {
     expect(await fromFile('["a",')).to.match(/is not JSON/);
+    expect(await fromFile(Buffer.from([0xff, 0xfe, 0x61, 0]))).to.match(/nodes cannot be read: .*not valid/);
     const missing = table(`file:${join(folder, "missing")}`)();
     const failure = await Promise.resolve(missing).then(String, String);
-    expect(failure).to.match(/cannot be read: ENOENT/);
+    expect(failure).to.match(/the node file .*missing cannot be read: ENOENT/);
   });
 
   it("resolve a host by its addresses", async () => {
