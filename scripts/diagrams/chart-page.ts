@@ -19,8 +19,9 @@ interface State {
   readonly name: string;
   readonly description: string;
   readonly final: boolean;
+  /** What happens in this state; in an ordinary one, what the chart names for all comes on top. */
   readonly transitions: readonly Transition[];
-  /** The chart's own transitions hold here too: the state overrides none and is the target of none. */
+  /** What the chart names for all states holds here in full: the state overrides none of it and is no target of it. */
   readonly ordinary: boolean;
 }
 
@@ -94,13 +95,15 @@ export function drawingOf(machine: AnyStateMachine): Drawing {
   const everywhere = transitionsOf(root);
   const targets = new Set(everywhere.map(({ target }) => target));
   const states = Object.values(root.states).map((node): State => {
-    const overrides = everywhere.some(({ event }) => node.transitions.has(event));
+    const general = everywhere.filter(({ event }) => !node.transitions.has(event));
+    const ordinary = general.length === everywhere.length && !targets.has(node.key);
+    const inherited = ordinary ? [] : general.filter(({ target }) => target !== node.key);
     return {
       name: node.key,
       description: described(machine, `state ${node.key}`, node.description),
       final: node.type === "final",
-      transitions: transitionsOf(node),
-      ordinary: !overrides && !targets.has(node.key),
+      transitions: [...transitionsOf(node), ...inherited],
+      ordinary,
     };
   });
   for (const { event } of [everywhere, ...states.map(({ transitions }) => transitions)].flat()) {

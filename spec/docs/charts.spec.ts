@@ -50,6 +50,24 @@ describe("docs/charts.md", () => {
     expect(b?.transitions).to.deep.equal([]);
   });
 
+  it("shows what a state outside the frame still takes from the chart", () => {
+    const machine = setup({}).createMachine({
+      description: "A chart.",
+      meta: { events: { ...events, stop: "It stops." } },
+      initial: "a",
+      on: { go: ".b", stop: ".c" },
+      states: {
+        a: { description: "A." },
+        b: { description: "B." },
+        c: { description: "C.", on: { go: undefined } },
+      },
+    });
+    const [a, b, c] = drawingOf(machine).states;
+    expect([a?.ordinary, b?.ordinary, c?.ordinary]).to.deep.equal([true, false, false]);
+    expect(b?.transitions).to.deep.equal([{ event: "stop", target: "c" }]);
+    expect(c?.transitions).to.deep.equal([]);
+  });
+
   it("refuses a chart that leaves a state or an event unexplained", () => {
     const mute = setup({}).createMachine({
       id: "mute",
