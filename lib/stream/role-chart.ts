@@ -66,11 +66,13 @@ export const roleChart = setup({ types }).createMachine({
       on: { following: "follower", sealed: "sealed", claim: "sealing" },
     },
     follower: {
-      description: "A member that holds the barrier of the epoch it follows.",
+      description:
+        "A member that holds the barrier of the epoch it follows, or was here before the first one.",
       on: { behind: "syncing", sealed: "sealed", claim: "sealing" },
     },
     sealed: {
-      description: "Has promised an epoch whose owner it has not heard since, or has given up its own claim.",
+      description:
+        "Has promised an epoch and heard no owner since: after a seal, a claim given up, or a restart.",
       on: { following: "follower", behind: "syncing", claim: "sealing" },
     },
     sealing: {
