@@ -75,8 +75,8 @@ describe("the node floor", () => {
     beforeEach(async () => {
       rig.close();
       rig = new FloorRig({ mailboxMessages: 50 });
-      a = rig.node("a");
-      b = rig.node("b");
+      a = rig.node("a", { groups: false });
+      b = rig.node("b", { groups: false });
       await rig.clock.advance(300);
     });
 
