@@ -8,7 +8,7 @@ import { Actor } from "../../../lib/actor/actor.ts";
 import type { Call, CallMessage, Cast } from "../../../lib/actor/protocol.ts";
 import type { CallResult } from "../../../lib/actor/result.ts";
 import { serveJob } from "../child.ts";
-import { makeBroker, SINK_MAILBOX, SUBJECTS, startBenchNode } from "./remote-rig.ts";
+import { makeBroker, SUBJECTS, startBenchNode } from "./remote-rig.ts";
 
 const JOB = z.object({
   servers: z.string(),
@@ -76,7 +76,7 @@ serveJob(async (given) => {
   });
   const node = await startBenchNode(name, servers, nodes);
   await node.start(Echo, undefined, { name: "echo" });
-  await node.start(Sink, tally, { name: "sink", mailbox: SINK_MAILBOX });
+  await node.start(Sink, tally, { name: "sink" });
   if (moleculer) {
     const broker = makeBroker(`moleculer-${name}`, servers);
     broker.createService({

@@ -21,9 +21,6 @@ export const MESSAGE = { type: "echo", value: "v".repeat(40) } as const;
 /** The same message, packed once, for those that send bytes. */
 export const PAYLOAD = encode(MESSAGE).slice();
 
-/** A sender without flow control outruns the default bound at times; what that drops would not be counted. */
-export const SINK_MAILBOX = 1_000_000;
-
 export const SUBJECTS = {
   echo: "bench.echo",
   sink: "bench.sink",
