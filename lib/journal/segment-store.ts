@@ -37,6 +37,7 @@ export class SegmentStore {
   #active: { readonly segment: Segment; readonly file: DiskFile } | null = null;
   #draft: Promise<DiskFile> | null = null;
   readonly #readers = new Map<Segment, Promise<DiskFile>>();
+  #closed = false;
 
   constructor(
     disk: Disk,
@@ -117,18 +118,22 @@ export class SegmentStore {
     this.prepare();
     const file = await this.#draft;
     invariant(file !== null, "a draft is there once it was prepared");
-    this.#draft = null;
     await file.writeDurably(encodeSegmentHeader(segment.header), 0);
     await this.#disk.rename(joinPath(this.#folder, DRAFT_NAME), segment.path);
     await this.#disk.syncFolder(this.#folder);
     segment.allocatedBytes = await file.size();
+    // Until here the file is the draft's, which `close` closes whatever fails.
+    this.#draft = null;
     this.#active = { segment, file };
-    await this.#events.created(segment);
     await previous?.file.close();
+    await this.#events.created(segment);
   }
 
   /** Reads into `into` from the file of `segment`; the caller has pinned it. */
   async read(segment: Segment, into: Uint8Array, offset: number): Promise<number> {
+    if (this.#closed) {
+      return this.#readOnce(segment, into, offset);
+    }
     let opening = this.#readers.get(segment);
     if (opening === undefined) {
       opening = this.#disk.open(segment.path, "read");
@@ -150,8 +155,19 @@ export class SegmentStore {
     await this.#disk.syncFolder(this.#folder);
   }
 
+  /** A read that goes on after the store was closed leaves no file open. */
+  async #readOnce(segment: Segment, into: Uint8Array, offset: number): Promise<number> {
+    const file = await this.#disk.open(segment.path, "read");
+    try {
+      return await file.read(into, offset);
+    } finally {
+      await file.close();
+    }
+  }
+
   /** Closes every file; a draft stays behind and is removed at the next opening. */
   async close(): Promise<void> {
+    this.#closed = true;
     const opening = [...this.#readers.values(), ...(this.#draft === null ? [] : [this.#draft])];
     this.#readers.clear();
     this.#draft = null;
@@ -191,8 +207,13 @@ export class SegmentStore {
     const path = joinPath(this.#folder, DRAFT_NAME);
     await removeIfThere(this.#disk, path);
     const file = await this.#disk.open(path, "create");
-    await writeZeros(file, 0, Math.max(SEGMENT_HEADER_BYTES, this.#preallocateBytes));
-    return file;
+    try {
+      await writeZeros(file, 0, Math.max(SEGMENT_HEADER_BYTES, this.#preallocateBytes));
+      return file;
+    } catch (thrown) {
+      await file.close();
+      throw thrown;
+    }
   }
 }
 

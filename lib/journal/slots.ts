@@ -58,8 +58,11 @@ export class SlotFile {
     bytes.set(slot, SLOT_BYTES);
     await removeIfThere(disk, draft);
     const file = await disk.open(draft, "create");
-    await file.writeDurably(bytes, 0);
-    await file.close();
+    try {
+      await file.writeDurably(bytes, 0);
+    } finally {
+      await file.close();
+    }
     await disk.rename(draft, joinPath(folder, name));
     await disk.syncFolder(folder);
     return new SlotFile(await disk.open(joinPath(folder, name), "update"), 1);
@@ -71,7 +74,12 @@ export class SlotFile {
     if (content.staleCopy !== null) {
       // Only the copy that is not good is written: the good one may be the only one there is.
       const slot = encodeSlot(content.value, content.generation, path);
-      await file.writeDurably(slot, content.staleCopy * SLOT_BYTES);
+      try {
+        await file.writeDurably(slot, content.staleCopy * SLOT_BYTES);
+      } catch (thrown) {
+        await file.close();
+        throw thrown;
+      }
     }
     return new SlotFile(file, content.generation);
   }
