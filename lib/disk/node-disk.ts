@@ -22,7 +22,10 @@ type Done = (error: DiskError | null) => void;
 class NodeFile implements DiskFile {
   readonly path: string;
   readonly #descriptor: number;
-  #closed = false;
+  /** Operations on libuv's pool: the descriptor is not closed under them, its number may be another file's then. */
+  #inFlight = 0;
+  #whenIdle: (() => void) | null = null;
+  #closing: Promise<void> | null = null;
 
   constructor(path: string, descriptor: number) {
     this.path = path;
@@ -76,13 +79,19 @@ class NodeFile implements DiskFile {
     });
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) {
-      return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
     }
-    await this.#perform<void>((descriptor, resolve, reject) => {
-      this.#closed = true;
-      fs.close(descriptor, (error) => (error ? reject(error) : resolve()));
+    await new Promise<void>((resolve, reject) => {
+      fs.close(this.#descriptor, (error) => (error ? reject(diskError(error, this.path)) : resolve()));
     });
   }
 
@@ -102,12 +111,30 @@ class NodeFile implements DiskFile {
     start: (descriptor: number, resolve: (value: T) => void, reject: (error: unknown) => void) => void,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#closed) {
+      if (this.#closing !== null) {
         reject(new DiskError("closed", this.path, "is closed"));
         return;
       }
-      start(this.#descriptor, resolve, (error) => reject(diskError(error, this.path)));
+      this.#inFlight += 1;
+      start(
+        this.#descriptor,
+        (value) => {
+          this.#landed();
+          resolve(value);
+        },
+        (error) => {
+          this.#landed();
+          reject(diskError(error, this.path));
+        },
+      );
     });
+  }
+
+  #landed(): void {
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0) {
+      this.#whenIdle?.();
+    }
   }
 }
 

@@ -103,6 +103,19 @@ export function diskConformance(begin: () => Promise<DiskUnderTest>): void {
     expect(await codeOf(file.read(new Uint8Array(1), 0))).to.equal("closed");
   });
 
+  it("lets what is in flight come to its end before it closes a file", async () => {
+    const file = await disk.open(at("file"), "create");
+    await file.write(pattern(10), 0);
+    // A read beyond the end asks the system twice; in between the file is told to close.
+    const into = new Uint8Array(20);
+    const reading = file.read(into, 0);
+    const closing = file.close();
+    expect(await codeOf(file.read(new Uint8Array(1), 0))).to.equal("closed");
+    await closing;
+    expect(await reading).to.equal(10);
+    expect(into.subarray(0, 10)).to.deep.equal(pattern(10));
+  });
+
   it("renames over what is there, and files that are open follow their new name", async () => {
     const file = await disk.open(at("draft"), "create");
     await (await disk.open(at("final"), "create")).close();
