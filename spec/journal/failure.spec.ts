@@ -92,6 +92,23 @@ describe("a journal whose disk fails", () => {
     world.disk.killProcess();
   });
 
+  it("tells a reader of a file that was cut after opening, in the header or in the payload of a record", async () => {
+    for (const left of [30, 64 + 30]) {
+      const world = new World("cut");
+      const journal = await world.open({ bufferBytes: 4_096 });
+      await world.run(journal.appendAndCommit(["a".repeat(200), "b".repeat(6_000)].map(bytes)));
+      // The second record begins behind the first and its payload.
+      const second = 4_096 + 64 + 200;
+      world.disk.truncate(world.newestSegment(), second + left);
+      const reader = journal.read(1, 2);
+      expect((await world.run(reader.next())).value?.seq).to.equal(1);
+      const error = await world.run(failure(reader.next()));
+      expect(codeOf(error)).to.equal("journal_damaged");
+      expect(error.message).to.contain(world.newestSegment());
+      world.disk.killProcess();
+    }
+  });
+
   it("does not open when a read fails, and opens when it no longer does", async () => {
     const world = new World("read");
     await world.run((await world.open()).close());

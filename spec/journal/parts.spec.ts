@@ -8,6 +8,7 @@ import { createIndex } from "../../lib/journal/entry-index.ts";
 import { JOURNAL_ERROR_CODES } from "../../lib/journal/errors.ts";
 import { hasBlankSector, recordEnd, recordStart } from "../../lib/journal/format.ts";
 import { NUMBER_OPTIONS, OTHER_OPTIONS } from "../../lib/journal/options.ts";
+import { nextHeader, Segment } from "../../lib/journal/segment.ts";
 import { bytes } from "./support.ts";
 
 describe("CRC32C", () => {
@@ -164,6 +165,39 @@ describe("the entry index", () => {
         }
       }),
     );
+  });
+});
+
+describe("a segment", () => {
+  const fixed = {
+    recordsPerSegment: 20,
+    segmentBytes: 16_384,
+    initialBytes: 16_384,
+    journalId: "00".repeat(16),
+    createdAtMs: 0,
+  };
+
+  it("knows the highest entry of every stream in it, and which is a stream's first here", () => {
+    const segment = new Segment("/data", nextHeader(null, 1, fixed), 0);
+    const notes: readonly (readonly [stream: number, seq: number, first: boolean])[] = [
+      [1, 5, true],
+      [1, 6, false],
+      [2, 1, true],
+      [1, 7, false],
+      [1, 4, false],
+      [2, 2, false],
+    ];
+    for (const [stream, seq, first] of notes) {
+      expect(segment.note(stream, seq), `entry ${seq} of stream ${stream}`).to.equal(first);
+    }
+    expect([segment.lastSeqOf(1), segment.lastSeqOf(2), segment.lastSeqOf(3)]).to.deep.equal([7, 2, 0]);
+    segment.truncate(2, 1);
+    expect(segment.lastSeqOf(2)).to.equal(1);
+    expect(segment.note(2, 2)).to.equal(false);
+    segment.forget(2);
+    expect(segment.lastSeqOf(2)).to.equal(0);
+    expect(segment.note(2, 3)).to.equal(true);
+    expect(segment.lastSeqOf(2)).to.equal(3);
   });
 });
 
