@@ -9,7 +9,7 @@ import { invariant } from "../base/invariant.ts";
 import { type Configuration, hasQuorum, isMember, type Proposed, problemOf } from "./configuration.ts";
 import type { Position } from "./entry.ts";
 import { merge } from "./follower.ts";
-import { abandonClaim, fence } from "./lose-epoch.ts";
+import { abandonClaim, claimProgresses, fence } from "./lose-epoch.ts";
 import type { Entries, PresealNo, PresealOk, SealNo, SealOk } from "./messages.ts";
 import type { ReplicaId } from "./replica-id.ts";
 import type { Claim, ReplicaState, Sealed } from "./replica-state.ts";
@@ -27,7 +27,10 @@ export function mayClaim(state: ReplicaState): boolean {
   return ready && state.claim === null && activated !== null && isMember(activated.configuration, state.self);
 }
 
-/** Asks whether a new epoch is welcome; or, forced, begins it. Null: with the present members. */
+/**
+ * Asks whether a new epoch is welcome; forced, only whether it can be. Null: with the present members. Who is
+ * to become a member must agree in any case: a replica that is gone cannot come back as the same one.
+ */
 export function ask(turn: Turn, wanted: Configuration | null, force: boolean): void {
   const { state } = turn;
   const { activated } = state.hard;
@@ -41,13 +44,17 @@ export function ask(turn: Turn, wanted: Configuration | null, force: boolean): v
     turn.effect({ type: "claimFailed", epoch, reason: "this configuration cannot be proposed" });
     return;
   }
-  if (force) {
+  if (force && addedTo(activated.configuration, configuration).length === 0) {
     beginClaim(turn, configuration);
     return;
   }
-  turn.set({ preseal: { epoch, configuration, yes: [state.self], ticks: 0 } });
+  turn.set({ preseal: { epoch, configuration, force, yes: [state.self], ticks: 0 } });
   sendPreseals(turn);
   presealed(turn);
+}
+
+function addedTo(base: Configuration, next: Configuration): readonly ReplicaId[] {
+  return next.members.filter((member) => !isMember(base, member));
 }
 
 function nextEpoch({ seenCounter, hard, owner }: ReplicaState): { counter: number; owner: string } {
@@ -57,10 +64,10 @@ function nextEpoch({ seenCounter, hard, owner }: ReplicaState): { counter: numbe
 export function sendPreseals(turn: Turn): void {
   const { preseal, hard, self } = turn.state;
   if (preseal !== null && hard.activated !== null) {
-    const { epoch, configuration } = preseal;
+    const { epoch, configuration, force } = preseal;
     const asked = new Set([...hard.activated.configuration.members, ...configuration.members]);
     const missing = [...asked].filter((member) => member !== self && !preseal.yes.includes(member));
-    turn.send(missing, { type: "preseal", epoch, configuration });
+    turn.send(missing, { type: "preseal", epoch, configuration, force });
   }
 }
 
@@ -90,11 +97,10 @@ function presealed(turn: Turn): void {
   const base = hard.activated.configuration;
   const next = preseal.configuration;
   const agrees = (member: ReplicaId): boolean => preseal.yes.includes(member);
-  const added = next.members.filter((member) => !isMember(base, member));
   if (
     hasQuorum(base, base.sealQuorum, agrees) &&
     hasQuorum(next, next.writeQuorum, agrees) &&
-    added.every(agrees)
+    addedTo(base, next).every(agrees)
   ) {
     beginClaim(turn, next);
   }
@@ -253,6 +259,7 @@ export function onEntries(turn: Turn, from: ReplicaId, message: Entries): void {
     return;
   }
   if (message.entries.length > 0 && merge(turn, message.prev, message.entries) === null) {
+    claimProgresses(turn);
     adopt(turn);
   }
 }

@@ -18,14 +18,15 @@ export function onAppend(turn: Turn, from: ReplicaId, message: Append): void {
   }
   const refusal = merge(turn, message.prev, message.entries);
   if (refusal !== null) {
-    nack(turn, from, refusal, message.prev.seq);
+    nack(turn, from, refusal);
     return;
   }
   const end = message.prev.seq + message.entries.length;
   turn.set({ matchSeq: Math.max(turn.state.matchSeq, end) });
   followed(turn, message);
+  // On disk what is new is acknowledged when it is stored.
   const { durability, acknowledgeHeld } = turn.state.settings;
-  turn.acknowledges = durability === "memory" || acknowledgeHeld;
+  turn.acknowledges = durability === "memory" || acknowledgeHeld || end <= turn.state.durableSeq;
 }
 
 export function onHeartbeat(turn: Turn, from: ReplicaId, message: Heartbeat): void {
@@ -154,29 +155,12 @@ export function acknowledge(turn: Turn): void {
   });
 }
 
-/** Says where the owner must go on: after the end of the log, or before the run of entries that differs. */
-function nack(
-  turn: Turn,
-  to: ReplicaId,
-  reason: NackReason,
-  prevSeq: number = Number.POSITIVE_INFINITY,
-): void {
-  const { log, commitSeq, matchSeq, hard, heard } = turn.state;
-  const known = Math.max(commitSeq, matchSeq);
-  const hintSeq =
-    reason === "uncertain"
-      ? matchSeq
-      : reason === "mismatch"
-        ? Math.max(known, log.runStart(prevSeq) - 1)
-        : known;
-  turn.send(to, {
-    type: "nack",
-    epoch: hard.promise,
-    reason,
-    hintSeq,
-    promise: hard.promise,
-    round: heard.round,
-  });
+/** Says where the owner must go on: after what is certain to be in its log. */
+function nack(turn: Turn, to: ReplicaId, reason: NackReason): void {
+  const { commitSeq, matchSeq, hard, heard } = turn.state;
+  const hintSeq = reason === "uncertain" ? matchSeq : Math.max(commitSeq, matchSeq);
+  const { promise } = hard;
+  turn.send(to, { type: "nack", epoch: promise, reason, hintSeq, promise, round: heard.round });
 }
 
 /** A message of an older epoch: its sender must learn that there is a newer one. */

@@ -6,7 +6,7 @@
  * that an append at the end costs what it adds.
  */
 import { invariant } from "../base/invariant.ts";
-import { compareEpochs, type Epoch } from "../journal/epoch.ts";
+import { compareEpochs } from "../journal/epoch.ts";
 import { type Entry, ORIGIN, type Position } from "./entry.ts";
 
 export class Log {
@@ -105,23 +105,9 @@ export class Log {
     return new Log({ seq, epoch, chain }, rest, 0, rest.length);
   }
 
-  /** The first seq of the run of entries that have the epoch of the one at `seq`, as far as held. */
-  runStart(seq: number): number {
-    const epoch: Epoch | undefined = this.position(seq)?.epoch;
-    let first = seq;
-    while (epoch !== undefined && first - 1 > this.base.seq && sameEpoch(this.entry(first - 1), epoch)) {
-      first -= 1;
-    }
-    return first;
-  }
-
   #at(index: number): Entry {
     const entry = this.#entries[index];
     invariant(entry !== undefined, "a log holds every entry between its base and its end");
     return entry;
   }
-}
-
-function sameEpoch(entry: Entry | null, epoch: Epoch): boolean {
-  return entry !== null && compareEpochs(entry.epoch, epoch) === 0;
 }

@@ -23,6 +23,14 @@ export function abandonClaim(turn: Turn, reason: string): void {
   }
 }
 
+/** A claim that gets on is given its time anew. */
+export function claimProgresses(turn: Turn): void {
+  const { claim } = turn.state;
+  if (claim !== null) {
+    turn.set({ claim: { ...claim, ticks: 0 } });
+  }
+}
+
 /** An open writer that may no longer be the only one gives up its epoch by itself. */
 export function fence(turn: Turn): void {
   const { writer } = turn.state;

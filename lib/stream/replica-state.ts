@@ -52,6 +52,7 @@ export interface HardState {
 export interface PresealRound {
   readonly epoch: Epoch;
   readonly configuration: Configuration;
+  readonly force: boolean;
   readonly yes: readonly ReplicaId[];
   readonly ticks: number;
 }
@@ -193,7 +194,7 @@ export type StreamEvent =
   | { readonly type: "tick"; readonly draw: number }
   /** Appends at the open writer; refused silently in any other role, so ask `canPropose` first. */
   | { readonly type: "propose"; readonly payloads: readonly Uint8Array[] }
-  /** `force`: without asking whether others still hear the primary. Without a configuration: the present one. */
+  /** `force`: whether or not others still hear the primary. Without a configuration: the present one. */
   | { readonly type: "claim"; readonly configuration: Configuration | null; readonly force: boolean }
   | { readonly type: "handOver"; readonly to: ReplicaId }
   | { readonly type: "stored"; readonly mark: number }

@@ -73,8 +73,12 @@ export class Turn {
     });
   }
 
+  /** A proposal that an activated epoch has settled since need not be remembered. */
   rememberSuccessor(proposed: Proposed): void {
     const { hard } = this.state;
+    if (hard.activated !== null && compareEpochs(proposed.epoch, hard.activated.epoch) <= 0) {
+      return;
+    }
     this.set({ hard: { ...hard, successors: remembered(hard.successors, proposed) } });
   }
 

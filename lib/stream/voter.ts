@@ -13,11 +13,11 @@ import { isHigher, isSame, type Turn } from "./turn.ts";
 
 export function onPreseal(turn: Turn, from: ReplicaId, message: Preseal): void {
   const { hard, role } = turn.state;
-  if (role === "gone" || role === "damaged") {
+  if (role === "damaged") {
     return;
   }
   const { epoch } = message;
-  if (isHigher(epoch, hard.promise) && isPrimaryLost(turn, from)) {
+  if (role !== "gone" && isHigher(epoch, hard.promise) && (message.force || isPrimaryLost(turn, from))) {
     turn.send(from, { type: "presealOk", epoch });
   } else {
     turn.send(from, { type: "presealNo", epoch, promise: hard.promise, activated: hard.activated });
@@ -39,10 +39,14 @@ function leaseRest(turn: Turn, candidate: ReplicaId): number {
   return candidate === primary ? 0 : Math.max(0, leaseUntilMs - turn.nowMs);
 }
 
+/**
+ * Promises. One that is no longer a member promises too: an older proposal may need its answer, and a claimant
+ * who has not heard of the newer members hears of them from it.
+ */
 export function onSeal(turn: Turn, from: ReplicaId, message: Seal): void {
   const { epoch, configuration } = message;
   const { hard, role } = turn.state;
-  if (role === "gone" || role === "damaged" || problemOf(configuration) !== null) {
+  if (role === "damaged" || problemOf(configuration) !== null) {
     return;
   }
   const waitMs = leaseRest(turn, from);
@@ -119,8 +123,9 @@ function isOutsider(role: Role): boolean {
   return role === "empty" || role === "learner";
 }
 
-/** Whether a proposal that is still open would make this replica a member again. */
+/** Whether an epoch or a proposal that is still open may make this replica a member again. */
 function isAwaited(turn: Turn): boolean {
   const { hard, self } = turn.state;
-  return hard.successors.some(({ configuration }) => isMember(configuration, self));
+  const follows = hard.activated !== null && isHigher(hard.promise, hard.activated.epoch);
+  return follows || hard.successors.some(({ configuration }) => isMember(configuration, self));
 }

@@ -7,7 +7,7 @@ import { EPOCH_ZERO } from "../journal/epoch.ts";
 import { hasQuorum, isMember, quorumValue } from "./configuration.ts";
 import { chained, type Entry, KIND_BARRIER, KIND_BATCH } from "./entry.ts";
 import { commitTo } from "./follower.ts";
-import { abandonClaim, fence } from "./lose-epoch.ts";
+import { abandonClaim, claimProgresses, fence } from "./lose-epoch.ts";
 import type { Ack, Nack } from "./messages.ts";
 import { settleReads } from "./reads.ts";
 import type { ReplicaId } from "./replica-id.ts";
@@ -120,6 +120,9 @@ export function onAck(turn: Turn, from: ReplicaId, message: Ack): void {
     echoedAt: Math.max(progress.echoedAt, message.sentAt),
     activated: message.activated,
   });
+  if (matchSeq > progress.matchSeq) {
+    claimProgresses(turn);
+  }
   reportLearner(turn, from);
   advance(turn);
   replicate(turn);
