@@ -9,7 +9,7 @@ import { invariant } from "../base/invariant.ts";
 import { type Configuration, hasQuorum, isMember, type Proposed, problemOf } from "./configuration.ts";
 import type { Position } from "./entry.ts";
 import { merge } from "./follower.ts";
-import { abandonClaim, claimProgresses, fence } from "./lose-epoch.ts";
+import { abandonClaim, fence } from "./lose-epoch.ts";
 import type { Entries, PresealNo, PresealOk, SealNo, SealOk } from "./messages.ts";
 import type { ReplicaId } from "./replica-id.ts";
 import type { Claim, ReplicaState, Sealed } from "./replica-state.ts";
@@ -130,6 +130,7 @@ function beginClaim(turn: Turn, configuration: Configuration): void {
     asking: false,
     source: null,
     target: null,
+    matched: null,
     ticks: 0,
   };
   turn.set({ claim, preseal: null });
@@ -249,7 +250,8 @@ export function adopt(turn: Turn): void {
 export function sendFetch(turn: Turn): void {
   const { claim, log, commitSeq } = turn.state;
   if (claim !== null && claim.source !== null && claim.source !== turn.state.self) {
-    turn.send(claim.source, { type: "fetch", epoch: claim.epoch, last: log.last, commitSeq });
+    const { seq, epoch, chain } = claim.matched ?? log.last;
+    turn.send(claim.source, { type: "fetch", epoch: claim.epoch, last: { seq, epoch, chain }, commitSeq });
   }
 }
 
@@ -259,7 +261,9 @@ export function onEntries(turn: Turn, from: ReplicaId, message: Entries): void {
     return;
   }
   if (message.entries.length > 0 && merge(turn, message.prev, message.entries) === null) {
-    claimProgresses(turn);
+    // The page may hold nothing new: the logs part only further on.
+    const matched = turn.state.log.position(message.prev.seq + message.entries.length);
+    turn.set({ claim: { ...claim, matched, ticks: 0 } });
     adopt(turn);
   }
 }

@@ -64,6 +64,7 @@ function hearOwner(turn: Turn, from: ReplicaId, message: Append | Heartbeat): bo
   if (isHigher(epoch, state.hard.promise)) {
     loseEpoch(turn);
     turn.promise(epoch, from);
+    turn.role("sealed");
   }
   const { leaseMs, clockDrift } = state.settings;
   const leaseUntilMs = leaseMs > 0 ? turn.nowMs + leaseMs * (1 + clockDrift) : 0;
@@ -196,6 +197,7 @@ export function onSnapshot(turn: Turn, base: Position): void {
   if (isHigher(base.epoch, turn.state.hard.promise)) {
     loseEpoch(turn);
     turn.promise(base.epoch, null);
+    turn.role("sealed");
   }
   turn.effect({ type: "install", base });
   turn.resetLog(Log.empty(base), base);

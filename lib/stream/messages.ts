@@ -72,7 +72,7 @@ export interface SealNo {
 export interface Fetch {
   readonly type: "fetch";
   readonly epoch: Epoch;
-  /** The end of the asker's log. */
+  /** What the asker has in common with the holder, or, at first, the end of its log. */
   readonly last: Position;
   /** What the asker knows to be committed: the answer never starts before it. */
   readonly commitSeq: number;

@@ -77,6 +77,8 @@ export interface Claim {
   /** Whose log is adopted, once the seal is complete; the own id when it is the own log. */
   readonly source: ReplicaId | null;
   readonly target: Position | null;
+  /** Up to here the own log equals the source's; null before its first answer. */
+  readonly matched: Position | null;
   readonly ticks: number;
 }
 

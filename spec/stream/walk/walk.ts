@@ -5,7 +5,7 @@
  */
 import { type Random, seededRandom } from "../../../lib/base/random.ts";
 import { EPOCH_ZERO } from "../../../lib/journal/epoch.ts";
-import { type Configuration, majorityOf } from "../../../lib/stream/configuration.ts";
+import { type Configuration, hasQuorum, majorityOf } from "../../../lib/stream/configuration.ts";
 import type { Position } from "../../../lib/stream/entry.ts";
 import { Log } from "../../../lib/stream/log.ts";
 import type { Message } from "../../../lib/stream/messages.ts";
@@ -37,6 +37,8 @@ export interface WalkOutcome {
   readonly reconfigured: number;
   readonly crashes: number;
   readonly snapshots: number;
+  /** It could not come to rest, because a proposal lost its members. */
+  readonly stranded: boolean;
   readonly trace: readonly string[];
 }
 
@@ -87,8 +89,9 @@ export class Walk {
   #crashes = 0;
   #snapshots = 0;
   #proposals = 0;
-  #loss = 0.12;
-  #repeat = 0.1;
+  #stranded = false;
+  readonly #loss = 0.14;
+  readonly #repeat = 0.1;
 
   constructor(options: WalkOptions) {
     this.#options = options;
@@ -119,7 +122,7 @@ export class Walk {
     }
     const { violations, trace, committed, opened, reconfigured } = this.#witness;
     const counted = { committed, opened, reconfigured, crashes: this.#crashes, snapshots: this.#snapshots };
-    return { violations, trace, ...counted };
+    return { violations, trace, ...counted, stranded: this.#stranded };
   }
 
   // --- the walk -----------------------------------------------------------------------------------
@@ -127,7 +130,7 @@ export class Walk {
   #stray(): void {
     const dice = this.#random.next();
     if (dice < 0.62) {
-      this.#deliver(this.#random.below(Math.max(1, this.#parcels.length)));
+      this.#deliverAny();
     } else if (dice < 0.82) {
       this.#tick(this.#pick(this.#hosts));
     } else if (dice < 0.9) {
@@ -145,17 +148,20 @@ export class Walk {
     }
   }
 
-  #deliver(index: number): void {
+  #deliverAny(): void {
+    const index = this.#random.below(Math.max(1, this.#parcels.length));
     const parcel = this.#parcels[index];
     if (parcel === undefined) {
       return;
     }
-    const dice = this.#random.next();
-    if (dice >= this.#repeat) {
+    if (this.#random.next() >= this.#repeat) {
       this.#parcels[index] = this.#parcels[this.#parcels.length - 1] ?? parcel;
       this.#parcels.pop();
     }
-    const lost = dice >= this.#repeat && dice < this.#repeat + this.#loss;
+    this.#deliver(parcel, this.#random.next() < this.#loss);
+  }
+
+  #deliver(parcel: Parcel, lost: boolean): void {
     const host = this.#hosts.find(({ id }) => id === parcel.to);
     if (parcel.kind === "snapshot") {
       this.#transfer(parcel, lost ? undefined : host);
@@ -257,8 +263,6 @@ export class Walk {
   // --- the end: no more faults, and everything comes to rest ------------------------------------
 
   #settle(): void {
-    this.#loss = 0;
-    this.#repeat = 0;
     this.#witness.note("settle");
     for (let round = 0; round < 400; round++) {
       for (const host of this.#hosts) {
@@ -268,8 +272,8 @@ export class Walk {
           this.#finishStore(host);
         }
       }
-      for (let left = this.#parcels.length; left > 0; left--) {
-        this.#deliver(0);
+      for (const parcel of this.#parcels.splice(0)) {
+        this.#deliver(parcel, false);
         for (const host of this.#hosts) {
           this.#finishStore(host);
         }
@@ -281,7 +285,21 @@ export class Walk {
         return;
       }
     }
+    if (this.#isStranded()) {
+      this.#stranded = true;
+      return;
+    }
     this.#witness.violate(`no rest: ${this.#hosts.map((host) => describeHost(host)).join("; ")}`);
+  }
+
+  /**
+   * Whether a proposal is open whose seal quorum is dead: its members died between the question and the seal.
+   * Nobody can know that it committed nothing, so the stream stands still, as it must.
+   */
+  #isStranded(): boolean {
+    const lives = (member: ReplicaId): boolean => this.#hosts.some(({ id }) => id === member);
+    const open = this.#hosts.flatMap(({ state }) => state.hard.successors);
+    return open.some(({ configuration }) => !hasQuorum(configuration, configuration.sealQuorum, lives));
   }
 
   #isAtRest(): boolean {
