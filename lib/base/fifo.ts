@@ -10,6 +10,11 @@ export class Fifo<T extends object> {
     return this.#items.length - this.#head;
   }
 
+  /** The oldest item, which stays; undefined when there is none. */
+  get first(): T | undefined {
+    return this.#items[this.#head];
+  }
+
   push(item: T): void {
     this.#items.push(item);
   }

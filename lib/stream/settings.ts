@@ -89,7 +89,9 @@ export function checkStreamSettings(overrides: Partial<ReplicaSettings> = {}): R
   }
   for (const [description, holds] of RULES) {
     if (!holds(settings)) {
-      const named = Object.entries(settings).filter(([name]) => new RegExp(`\\b${name}\\b`).test(description));
+      const named = Object.entries(settings).filter(([name]) =>
+        new RegExp(`\\b${name}\\b`).test(description),
+      );
       throw mismatch(`${description}; ${named.map(([name, value]) => `${name} is ${value}`).join(", ")}`);
     }
   }

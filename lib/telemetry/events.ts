@@ -50,6 +50,32 @@ export interface TelemetryEvents {
     readonly type: string;
     readonly message: string | undefined;
   };
+  /** A replica of a stream has another role than before. */
+  "supercast:stream:role": {
+    readonly node: string;
+    readonly stream: string;
+    readonly replica: string;
+    readonly role: string;
+    readonly previous: string;
+  };
+  /** A writer's epoch has ended: so many of its entries, up to `lastSeq`, are not known to be committed. */
+  "supercast:stream:epochLost": {
+    readonly node: string;
+    readonly stream: string;
+    readonly replica: string;
+    readonly epoch: number;
+    readonly uncommitted: number;
+    readonly lastSeq: number;
+  };
+  /** A batch of a former writer had no effect; `answered`: requests in it that had been answered `ok` before. */
+  "supercast:stream:superseded": {
+    readonly node: string;
+    readonly stream: string;
+    readonly replica: string;
+    readonly epoch: number;
+    readonly seq: number;
+    readonly answered: number;
+  };
   "supercast:health:check": object;
   "supercast:health:alert": object;
 }

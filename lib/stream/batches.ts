@@ -1,0 +1,275 @@
+/**
+ * The batches of a writer and who waits for them: one batch is one entry of the log and one run of the batch
+ * chart, whatever the number of its requests.
+ *
+ * A batch stays until its fate is known, beyond the end of its epoch; only its callers are answered `unknown`
+ * when time runs out. Epochs along a log never decrease, so one committed entry decides all batches of older
+ * epochs: those that it does not follow are superseded.
+ */
+import { Fifo } from "../base/fifo.ts";
+import { invariant } from "../base/invariant.ts";
+import { compareEpochs, type Epoch } from "../journal/epoch.ts";
+import { type BatchEventType, type BatchState, batchAfter } from "./batch-chart.ts";
+import type { Position } from "./entry.ts";
+import { type RequestAnswer, STREAM_MODES, type StreamMode } from "./requests.ts";
+
+/** A request as it stands in a batch, with the answer that its resolution gave. */
+export interface BatchRequest {
+  readonly clientId: string;
+  readonly requestSeq: number;
+  readonly value: unknown;
+}
+
+/** Someone who waits for the answer to a request. */
+export interface Caller {
+  /** When the answer may leave. */
+  readonly mode: StreamMode;
+  answer(answer: RequestAnswer): void;
+}
+
+/** What a replica's state says about a request: its answer, that it is below what its client needs, or nothing. */
+export type Known = { readonly answer: unknown } | "belowDone" | null;
+
+/** Own batches that turned out to have no effect. */
+export interface Superseded {
+  readonly epoch: Epoch;
+  readonly seq: number;
+  /** Requests in it whose callers had been told `ok`. */
+  readonly answered: number;
+}
+
+class Waiter {
+  readonly caller: Caller;
+  readonly request: BatchRequest;
+  readonly deadlineAt: number;
+  settled = false;
+
+  constructor(caller: Caller, request: BatchRequest, deadlineAt: number) {
+    this.caller = caller;
+    this.request = request;
+    this.deadlineAt = deadlineAt;
+  }
+}
+
+class Batch {
+  readonly seq: number;
+  readonly epoch: Epoch;
+  readonly requests: readonly BatchRequest[];
+  state: BatchState = "appended";
+  waiters: Waiter[] = [];
+  held = false;
+  answered = 0;
+
+  constructor(seq: number, epoch: Epoch, requests: readonly BatchRequest[]) {
+    this.seq = seq;
+    this.epoch = epoch;
+    this.requests = requests;
+  }
+
+  take(event: BatchEventType): void {
+    this.state = batchAfter(this.state, event);
+  }
+}
+
+export class Batches {
+  /** In order of epoch, then seq. */
+  readonly #undecided = new Fifo<Batch>();
+  /** Of the youngest epoch. */
+  #bySeq = new Map<number, Batch>();
+  /** Of the youngest epoch: not known to be held by a write quorum. */
+  readonly #unheld = new Fifo<Batch>();
+  readonly #waiters = new Fifo<Waiter>();
+  #waiting = 0;
+  readonly #timeoutMs: number;
+  readonly #onSuperseded: (batch: Superseded) => void;
+
+  constructor(timeoutMs: number, onSuperseded: (batch: Superseded) => void) {
+    this.#timeoutMs = timeoutMs;
+    this.#onSuperseded = onSuperseded;
+  }
+
+  /** Batches whose fate is not known. */
+  get undecided(): number {
+    return this.#undecided.length;
+  }
+
+  /** Callers that have not been answered. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  // --- the writer's side ------------------------------------------------------------------------
+
+  /** A new entry of the own open epoch. */
+  add(seq: number, epoch: Epoch, requests: readonly BatchRequest[]): void {
+    const batch = new Batch(seq, epoch, requests);
+    this.#undecided.push(batch);
+    this.#bySeq.set(seq, batch);
+    this.#unheld.push(batch);
+  }
+
+  /** An epoch begins or ends: batches of older ones are neither joined nor held any more. */
+  epochChanged(): void {
+    this.#bySeq = new Map();
+    this.#unheld.clear();
+  }
+
+  sent(seq: number): void {
+    this.#bySeq.get(seq)?.take("sent");
+  }
+
+  /**
+   * `caller` waits for a request that the undecided batch at `seq` carries, and is answered at once where its
+   * mode allows that. False when there is no such request there.
+   */
+  wait(seq: number, clientId: string, requestSeq: number, caller: Caller, nowMs: number): boolean {
+    const batch = this.#bySeq.get(seq);
+    const request = batch?.requests.find(
+      (each) => each.clientId === clientId && each.requestSeq === requestSeq,
+    );
+    if (batch === undefined || request === undefined) {
+      return false;
+    }
+    this.join(seq, request, caller, nowMs);
+    return true;
+  }
+
+  /** The same for a request that is at hand. */
+  join(seq: number, request: BatchRequest, caller: Caller, nowMs: number): void {
+    const batch = this.#bySeq.get(seq);
+    invariant(batch !== undefined, "a caller joins a batch of the open epoch");
+    const waiter = new Waiter(caller, request, nowMs + this.#timeoutMs);
+    this.#waiting += 1;
+    if (caller.mode === "async" || (caller.mode === "sync" && batch.held)) {
+      this.#settleOk(batch, waiter);
+    } else {
+      batch.waiters.push(waiter);
+      this.#waiters.push(waiter);
+    }
+  }
+
+  /** A write quorum holds the open epoch's entries up to `seq` in memory. */
+  held(seq: number): void {
+    for (let { first } = this.#unheld; first !== undefined && first.seq <= seq; first = this.#unheld.first) {
+      this.#unheld.shift();
+      first.held = true;
+      first.take("held");
+      const early = first.waiters.filter(({ caller }) => caller.mode === "sync");
+      first.waiters = first.waiters.filter(({ caller }) => caller.mode !== "sync");
+      for (const waiter of early) {
+        this.#settleOk(first, waiter);
+      }
+    }
+  }
+
+  // --- fate -------------------------------------------------------------------------------------
+
+  /** An entry has been committed and applied. `redirect`: what callers of superseded batches are told. */
+  committed(entry: { readonly seq: number; readonly epoch: Epoch }, redirect: RequestAnswer): void {
+    const decided = ({ epoch, seq }: Batch): boolean => {
+      const order = compareEpochs(epoch, entry.epoch);
+      return order < 0 || (order === 0 && seq <= entry.seq);
+    };
+    for (let batch = this.#shiftIf(decided); batch !== undefined; batch = this.#shiftIf(decided)) {
+      if (compareEpochs(batch.epoch, entry.epoch) === 0) {
+        this.#commit(batch);
+      } else {
+        this.#supersede(batch, redirect);
+      }
+    }
+  }
+
+  /** A snapshot at `base` has taken the place of the state: its client table tells what took effect. */
+  installed(base: Position, known: (request: BatchRequest) => Known, redirect: RequestAnswer): void {
+    const decided = ({ epoch, seq }: Batch): boolean => {
+      const order = compareEpochs(epoch, base.epoch);
+      return order < 0 || (order === 0 && seq <= base.seq);
+    };
+    for (let batch = this.#shiftIf(decided); batch !== undefined; batch = this.#shiftIf(decided)) {
+      if (batch.seq <= base.seq && batch.requests.every((request) => known(request) !== null)) {
+        this.#commit(batch);
+      } else {
+        this.#supersede(batch, redirect);
+      }
+    }
+  }
+
+  /** Answers callers whose time is over. */
+  tick(nowMs: number): void {
+    const over = (waiter: Waiter): boolean => waiter.settled || waiter.deadlineAt <= nowMs;
+    for (
+      let waiter = this.#waiters.first;
+      waiter !== undefined && over(waiter);
+      waiter = this.#waiters.first
+    ) {
+      this.#waiters.shift();
+      this.#settle(waiter, { status: "unknown" });
+    }
+  }
+
+  /** The callers are gone, with the actor that they had called. The batches go on. */
+  forgetCallers(): void {
+    for (let waiter = this.#waiters.shift(); waiter !== undefined; waiter = this.#waiters.shift()) {
+      waiter.settled = true;
+    }
+    this.#waiting = 0;
+  }
+
+  /** This replica is not the same one any more: nobody here will learn what becomes of its batches. */
+  abandon(): void {
+    for (let waiter = this.#waiters.shift(); waiter !== undefined; waiter = this.#waiters.shift()) {
+      this.#settle(waiter, { status: "unknown" });
+    }
+    this.#undecided.clear();
+    this.epochChanged();
+  }
+
+  #commit(batch: Batch): void {
+    batch.take("committed");
+    this.#forget(batch);
+    for (const waiter of batch.waiters) {
+      this.#settleOk(batch, waiter);
+    }
+  }
+
+  #supersede(batch: Batch, answer: RequestAnswer): void {
+    batch.take("superseded");
+    this.#forget(batch);
+    for (const waiter of batch.waiters) {
+      this.#settle(waiter, answer);
+    }
+    this.#onSuperseded({ epoch: batch.epoch, seq: batch.seq, answered: batch.answered });
+  }
+
+  #settleOk(batch: Batch, waiter: Waiter): void {
+    if (!waiter.settled) {
+      batch.answered += 1;
+    }
+    const { seq, epoch } = batch;
+    this.#settle(waiter, { status: "ok", value: waiter.request.value, seq, epoch });
+  }
+
+  #settle(waiter: Waiter, answer: RequestAnswer): void {
+    if (!waiter.settled) {
+      waiter.settled = true;
+      this.#waiting -= 1;
+      waiter.caller.answer(answer);
+    }
+  }
+
+  #shiftIf(matches: (batch: Batch) => boolean): Batch | undefined {
+    const { first } = this.#undecided;
+    return first !== undefined && matches(first) ? this.#undecided.shift() : undefined;
+  }
+
+  #forget(batch: Batch): void {
+    if (this.#bySeq.get(batch.seq) === batch) {
+      this.#bySeq.delete(batch.seq);
+    }
+  }
+}
+
+/** The later of two answers' moments. */
+export function laterMode(left: StreamMode, right: StreamMode | undefined): StreamMode {
+  return right !== undefined && STREAM_MODES.indexOf(right) > STREAM_MODES.indexOf(left) ? right : left;
+}

@@ -1,0 +1,201 @@
+/**
+ * The way of requests into the log: those that arrive in one turn are gathered and become one entry, or as
+ * few as its bounds allow. A request that cannot be taken is answered before anything has happened.
+ */
+import type { From } from "../actor/from.ts";
+import type { CallMessage } from "../actor/protocol.ts";
+import { SupercastError } from "../base/errors.ts";
+import { type BatchRequest, type Caller, laterMode } from "./batches.ts";
+import type { RequestOutcome, StreamRequest } from "./definition.ts";
+import type { ReplicaHome } from "./replica-home.ts";
+import { CLIENT_ID_MAX, type RequestAnswer, type StreamProtocol } from "./requests.ts";
+import { canPropose } from "./writer.ts";
+
+export type RequestMessage = Extract<CallMessage<StreamProtocol>, { readonly type: "request" }>;
+
+interface Gathered {
+  readonly request: StreamRequest;
+  readonly caller: Caller;
+  fail(error: SupercastError): void;
+}
+
+/** What the intake asks of the actor. */
+export interface IntakeHost {
+  readonly home: ReplicaHome;
+  /** Sees an answer off; `async` answers of a long run of them wait for the loop's next round. */
+  send(early: boolean, answer: () => void): void;
+  /** Appends what `home.resolved` holds, calls `joined` when its batch has begun, and performs the effects. */
+  propose(joined: () => void): void;
+}
+
+export class RequestIntake {
+  readonly #host: IntakeHost;
+  #gathered: Gathered[] = [];
+
+  constructor(host: IntakeHost) {
+    this.#host = host;
+  }
+
+  /** Takes a request in. True for the first of a turn: `flush` is to be called at the end of it. */
+  take(message: RequestMessage, from: From<StreamProtocol>): boolean {
+    const { home } = this.#host;
+    const problem = problemOfRequest(message);
+    if (problem !== null) {
+      from.fail(new SupercastError("invalid_message", problem));
+      return false;
+    }
+    const { clientId, requestSeq, doneBelow, operation } = message;
+    const caller = this.#caller(message, from);
+    if (home.replica.role !== "open") {
+      caller.answer(this.redirect());
+      return false;
+    }
+    if (home.batches.waiting + this.#gathered.length >= home.settings.waitingRequests) {
+      caller.answer({ status: "overload" });
+      return false;
+    }
+    const request = { clientId, requestSeq, doneBelow, operation };
+    return this.#gathered.push({ request, caller, fail: (error) => from.fail(error) }) === 1;
+  }
+
+  /** Makes entries of what has been gathered. */
+  flush(): void {
+    let rest: readonly Gathered[] = this.#gathered;
+    this.#gathered = [];
+    while (rest.length > 0) {
+      rest = this.#flushSome(rest);
+    }
+  }
+
+  redirect(): RequestAnswer {
+    return { status: "redirect", primary: this.#host.home.primary };
+  }
+
+  /** One entry; returns what found no room in it. */
+  #flushSome(gathered: readonly Gathered[]): readonly Gathered[] {
+    const { home } = this.#host;
+    if (!canPropose(home.replica)) {
+      const answer: RequestAnswer = home.replica.role === "open" ? { status: "overload" } : this.redirect();
+      for (const { caller } of gathered) {
+        caller.answer(answer);
+      }
+      return [];
+    }
+    const some = gathered.slice(0, roomFor(gathered, home.settings.batchRequests, home.settings.batchBytes));
+    const { payload, outcomes } = home.resolve(some.map(({ request }) => request));
+    const deferred = some.filter((_, index) => outcomes[index]?.kind === "deferred");
+    if (payload === null) {
+      this.#settle(some, outcomes);
+    } else {
+      home.resolved = { payload, requests: requestsOf(some, outcomes) };
+      this.#host.propose(() => this.#settle(some, outcomes));
+    }
+    if (payload === null && deferred.length === some.length) {
+      throw new SupercastError("internal", "a batch of requests found no room in an empty entry");
+    }
+    return [...deferred, ...gathered.slice(some.length)];
+  }
+
+  #settle(gathered: readonly Gathered[], outcomes: readonly RequestOutcome[]): void {
+    const { home } = this.#host;
+    const own = home.replica.log.lastSeq;
+    const nowMs = home.ports.clock.now();
+    for (const [index, { request, caller, fail }] of gathered.entries()) {
+      const { clientId, requestSeq } = request;
+      const outcome = outcomes[index];
+      switch (outcome?.kind) {
+        case "new":
+          home.batches.join(own, { clientId, requestSeq, value: outcome.answer }, caller, nowMs);
+          break;
+        case "inFlight":
+          if (!home.batches.wait(outcome.seq, clientId, requestSeq, caller, nowMs)) {
+            caller.answer({ status: "unknown" });
+          }
+          break;
+        case "applied": {
+          const { answer, seq, epoch } = outcome;
+          caller.answer({ status: "ok", value: answer, seq, epoch });
+          break;
+        }
+        case "belowDone":
+          caller.answer({ status: "belowDone" });
+          break;
+        case "refused":
+          if (outcome.error.code === "overload") {
+            caller.answer({ status: "overload" });
+          } else {
+            fail(outcome.error);
+          }
+          break;
+        default:
+          break; // deferred: it comes with the next entry
+      }
+    }
+  }
+
+  #caller(message: RequestMessage, from: From<StreamProtocol>): Caller {
+    const mode = laterMode(this.#host.home.options.mode, message.mode);
+    const answer = (value: RequestAnswer): void =>
+      this.#host.send(mode === "async" && value.status === "ok", () => from.reply(message, value));
+    return { mode, answer };
+  }
+}
+
+function requestsOf(gathered: readonly Gathered[], outcomes: readonly RequestOutcome[]): BatchRequest[] {
+  return gathered.flatMap(({ request: { clientId, requestSeq } }, index) => {
+    const outcome = outcomes[index];
+    return outcome?.kind === "new" ? [{ clientId, requestSeq, value: outcome.answer }] : [];
+  });
+}
+
+function problemOfRequest({ clientId, requestSeq, doneBelow }: RequestMessage): string | null {
+  if (typeof clientId !== "string" || clientId === "" || clientId.length > CLIENT_ID_MAX) {
+    return `clientId: must be a string of 1 to ${CLIENT_ID_MAX} characters`;
+  }
+  if (!Number.isSafeInteger(requestSeq) || requestSeq < 1) {
+    return "requestSeq: must be an integer from 1";
+  }
+  if (!Number.isSafeInteger(doneBelow) || doneBelow < 0 || doneBelow > requestSeq) {
+    return "doneBelow: must be an integer from 0 to requestSeq";
+  }
+  return null;
+}
+
+/** How many of `gathered` fit one entry, at least one, by a rough measure of their operations. */
+function roomFor(gathered: readonly Gathered[], requestsMax: number, bytesMax: number): number {
+  let bytes = 0;
+  let count = 0;
+  for (const { request } of gathered) {
+    bytes += request.clientId.length + roughBytes(request.operation, bytesMax - bytes);
+    if (count === requestsMax || (count > 0 && bytes > bytesMax)) {
+      break;
+    }
+    count += 1;
+  }
+  return count;
+}
+
+const WORD_BYTES = 9;
+
+/** About what `value` takes on the wire; stops counting beyond `enough`. */
+function roughBytes(value: unknown, enough: number): number {
+  if (typeof value === "string") {
+    return value.length + WORD_BYTES;
+  }
+  if (value instanceof Uint8Array) {
+    return value.byteLength + WORD_BYTES;
+  }
+  if (typeof value !== "object" || value === null) {
+    return WORD_BYTES;
+  }
+  let bytes = WORD_BYTES;
+  const entries: Iterable<readonly [unknown, unknown]> =
+    value instanceof Map ? value : Array.isArray(value) ? value.entries() : Object.entries(value);
+  for (const [key, item] of entries) {
+    bytes += (typeof key === "string" ? key.length : 0) + roughBytes(item, enough - bytes);
+    if (bytes > enough) {
+      return bytes;
+    }
+  }
+  return bytes;
+}
