@@ -75,16 +75,25 @@ async function checkRemains(dir: string, acknowledged: Acknowledged): Promise<nu
   return lastSeq;
 }
 
-async function lane(script: string, random: Random, kills: number): Promise<number> {
+/** What a lane of kills came to. */
+interface Lane {
+  readonly lastSeq: number;
+  /** Kills after which the log held entries whose acknowledgement had not been told. */
+  readonly inTheMiddle: number;
+}
+
+async function lane(script: string, random: Random, kills: number): Promise<Lane> {
   const dir = await mkdtemp(join(tmpdir(), "supercast-kill-"));
   try {
     let lastSeq = 0;
+    let inTheMiddle = 0;
     for (let kill = 0; kill < kills; kill++) {
       const acknowledged = await runAndKill(script, dir, 20 + random.below(200));
       expect(acknowledged.lastSeq).to.be.greaterThan(lastSeq);
       lastSeq = await checkRemains(dir, acknowledged);
+      inTheMiddle += lastSeq > acknowledged.lastSeq ? 1 : 0;
     }
-    return lastSeq;
+    return { lastSeq, inTheMiddle };
   } finally {
     await rm(dir, { recursive: true });
   }
@@ -106,7 +115,9 @@ describe("a process killed in the middle of writing", function () {
     const lanes = Array.from({ length: LANES }, (_, index) =>
       lane(script, random.fork(String(index)), KILLS / LANES),
     );
-    const lastSeqs = await Promise.all(lanes);
-    expect(Math.min(...lastSeqs)).to.be.greaterThan((20 * KILLS) / LANES);
+    const done = await Promise.all(lanes);
+    expect(Math.min(...done.map(({ lastSeq }) => lastSeq))).to.be.greaterThan((20 * KILLS) / LANES);
+    const inTheMiddle = done.reduce((sum, each) => sum + each.inTheMiddle, 0);
+    expect(inTheMiddle, "kills that met a write").to.be.greaterThan(KILLS / 10);
   });
 });
