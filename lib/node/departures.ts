@@ -9,7 +9,6 @@ export class Departures {
   readonly #clock: Clock;
   #waiting: Peer[] = [];
   #firstLeft = false;
-  #held = false;
 
   readonly #leaveFirst = (): void => {
     this.leave();
@@ -32,23 +31,9 @@ export class Departures {
 
   /** Makes the batch of `peer` leave in time. The peer makes sure that it asks once per batch. */
   add(peer: Peer): void {
-    if (this.#waiting.push(peer) === 1 && !this.#firstLeft && !this.#held) {
+    if (this.#waiting.push(peer) === 1 && !this.#firstLeft) {
       this.#firstLeft = true;
       this.#clock.microtask(this.#leaveFirst);
-    }
-  }
-
-  /** From now until `release` nothing leaves, because more is about to be added. */
-  hold(): void {
-    this.#held = true;
-  }
-
-  /** Lets go of what has been added meanwhile; the caller's code has to be done with this. */
-  release(): void {
-    this.#held = false;
-    if (this.#waiting.length > 0 && !this.#firstLeft) {
-      this.#firstLeft = true;
-      this.#leaveFirst();
     }
   }
 

@@ -347,19 +347,14 @@ export class NodeFloor {
     this.#stats.batchesOut += 1;
   }
 
-  /** Takes in a batch, runs whom it made ready, and sends what they answer, without a hop in between. */
+  /** Takes in a batch and runs whom it made ready. */
   #receive(message: IncomingMessage): void {
     const { scheduler } = this.system;
-    this.#departures.hold();
     scheduler.hold();
     try {
       this.#inbound.receive(message);
     } finally {
-      try {
-        scheduler.release();
-      } finally {
-        this.#departures.release();
-      }
+      scheduler.release();
     }
   }
 

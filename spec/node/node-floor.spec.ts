@@ -153,6 +153,21 @@ describe("the node floor", () => {
     expect(a.floor.stats.connectionBreaks + a.floor.stats.invalid + a.floor.stats.stale).to.equal(0);
   });
 
+  it("sends what is bound for one peer in one turn as one batch", async () => {
+    const process = b.start("w");
+    const batchesFor = async (casts: number): Promise<number> => {
+      const before = a.floor.stats.batchesOut;
+      for (let n = 0; n < casts; n++) {
+        a.system.cast(process.pid, { type: "note", from: "a", n });
+      }
+      await rig.clock.settle();
+      return a.floor.stats.batchesOut - before;
+    };
+    expect(await batchesFor(1)).to.equal(1);
+    expect(await batchesFor(200)).to.equal(1);
+    expect(process.behaviour.state).to.have.length(201);
+  });
+
   it("loses only the item that cannot be read", async () => {
     const process = a.start("w");
     const item = [OP.cast, "w", { type: "note", from: "x", n: 1 }];
