@@ -199,6 +199,20 @@ describe("the format as the docs describe it", () => {
     });
   });
 
+  it("never lets a segment outgrow segmentBytes, the record that closes it included", async () => {
+    for (let length = 8; length <= 520; length += 8) {
+      const world = new World(`close-${length}`);
+      const journal = await world.open({ recordsPerSegment: 5_000 });
+      const { segments } = journal.folder.store;
+      while (segments.length < 2) {
+        await world.run(journal.append(new Uint8Array(length).fill(1)));
+      }
+      expect(segments[0]?.sealed).to.equal(true);
+      expect(segments[0]?.endOffset, `payloads of ${length} bytes`).to.be.at.most(16_384);
+      await world.run(journal.close());
+    }
+  });
+
   it("lets it read a snapshot, piece by piece and to its end", async () => {
     const world = new World("snapshot");
     const journal = await world.open({

@@ -168,6 +168,24 @@ describe("the entry index", () => {
   });
 });
 
+describe("the dense index", () => {
+  it("knows every entry that is left when the oldest are dropped", () => {
+    const index = createIndex(true, 1);
+    for (let seq = 1; seq <= 1_000; seq++) {
+      index.push(seq * 100, { high: seq, low: seq + 1 }, false);
+    }
+    for (const first of [1, 2, 400, 990, 1_001, 1_001]) {
+      index.dropBefore(first);
+      expect(index).to.include({ firstSeq: first, lastSeq: 1_000 });
+      for (let seq = first; seq <= 1_000; seq++) {
+        expect(index.find(seq)).to.equal(seq * 100);
+        expect(index.chainAt(seq)).to.deep.equal({ high: seq, low: seq + 1 });
+      }
+    }
+    expect(() => index.find(1_000)).to.throw("not indexed");
+  });
+});
+
 describe("a segment", () => {
   const fixed = {
     recordsPerSegment: 20,

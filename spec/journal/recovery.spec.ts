@@ -2,8 +2,10 @@
 import { expect } from "chai";
 import { crc32c } from "../../lib/journal/crc32c.ts";
 import { JournalDamagedError } from "../../lib/journal/errors.ts";
+import { readSlots, SlotFile } from "../../lib/journal/slots.ts";
+import { toJournalState } from "../../lib/journal/state.ts";
 import { judgeTail, TAIL_TABLE, type TailFacts } from "../../lib/journal/tail.ts";
-import { bytes, codeOf, failure, ListMachine, SMALL, texts, World } from "./support.ts";
+import { bytes, codeOf, DIR, failure, ListMachine, SMALL, texts, World } from "./support.ts";
 
 const SOUND: TailFacts = {
   lsn: 1_000,
@@ -82,7 +84,9 @@ async function refusal(world: World): Promise<JournalDamagedError> {
   return error;
 }
 
-describe("opening a journal", () => {
+describe("opening a journal", function () {
+  this.timeout(60_000);
+
   it("in an empty folder creates one", async () => {
     const world = new World("new");
     const journal = await world.open();
@@ -173,6 +177,39 @@ describe("opening a journal", () => {
     await refusal(other);
     world.disk.put(second, image);
     await world.run((await world.open()).close());
+  });
+
+  it("refuses a segment that does not begin where the one before ends, or follows another", async () => {
+    for (const [offset, what] of [
+      [40, "the segment before ends at"],
+      [24, "does not follow the segment before it"],
+    ] as const) {
+      const world = await aged();
+      const path = world.segments()[1] ?? "";
+      const image = world.disk.bytes(path);
+      const view = new DataView(image.buffer);
+      view.setUint32(offset, view.getUint32(offset, true) ^ 8, true);
+      view.setUint32(96, crc32c(image, 0, 96), true);
+      world.disk.put(path, image);
+      const error = await refusal(world);
+      expect(error).to.include({ file: path, offset: 0 });
+      expect(error.what).to.contain(what);
+    }
+  });
+
+  it("refuses a log that was synced further than its last segment reaches", async () => {
+    const world = await aged();
+    const path = world.path("journal.state");
+    const { value } = await readSlots(world.disk.mount(), path);
+    const state = toJournalState(value);
+    expect(state).to.have.property("lastSegment");
+    const lastSegment = "lastSegment" in state ? state.lastSegment - 1 : 0;
+    world.disk.remove(world.newestSegment());
+    world.disk.remove(path);
+    await SlotFile.create(world.disk.mount(), DIR, "journal.state", { ...state, lastSegment });
+    const error = await refusal(world);
+    expect(error.file).to.equal(world.newestSegment());
+    expect(error.what).to.contain("the log was synced to LSN");
   });
 
   it("refuses a log without its snapshots, and a missing snapshot that the log cannot replace", async () => {
