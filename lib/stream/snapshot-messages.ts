@@ -6,6 +6,9 @@
  * and its checksum covers transfer, number, kind and body.
  */
 
+import { crc32c } from "../journal/crc32c.ts";
+import { encode } from "../wire/codec.ts";
+
 export const CHUNK_KINDS = ["begin", "records", "clients", "entries", "end"] as const;
 export type ChunkKind = (typeof CHUNK_KINDS)[number];
 
@@ -55,3 +58,49 @@ export type SourceMessage = SnapshotChunk | SnapshotCancel;
 /** For the source. */
 export type ReceiverMessage = SnapshotAck | SnapshotDone | SnapshotRefuse;
 export type SnapshotMessage = SourceMessage | ReceiverMessage;
+
+/** The checksum of a chunk. Transfer, number and kind go in as its beginning. */
+export function chunkCrc(transfer: number, index: number, kind: ChunkKind, body: Uint8Array): number {
+  const head = encode([transfer, index, kind]);
+  return crc32c(body, 0, body.length, crc32c(head));
+}
+
+/** A message as it came, when it has the fields of one of a source; its checksum is the receiver's task. */
+export function asSourceMessage(message: unknown): SourceMessage | null {
+  if (!isRecord(message)) {
+    return null;
+  }
+  const { type, transfer, index, body, crc, reason } = message;
+  const kind = CHUNK_KINDS.find((known) => known === message["kind"]);
+  if (type === "snapshotCancel" && isCount(transfer) && typeof reason === "string") {
+    return { type, transfer, reason };
+  }
+  const whole = isCount(transfer) && isCount(index) && isCount(crc);
+  if (type === "snapshotChunk" && whole && kind !== undefined && body instanceof Uint8Array) {
+    return { type, transfer, index, kind, body, crc };
+  }
+  return null;
+}
+
+/** The same for messages of a receiver. */
+export function asReceiverMessage(message: unknown): ReceiverMessage | null {
+  if (!isRecord(message) || !isCount(message["transfer"])) {
+    return null;
+  }
+  const { type, transfer, next, seq, reason } = message;
+  if (type === "snapshotAck" && isCount(next)) {
+    return { type, transfer, next };
+  }
+  if (type === "snapshotDone" && isCount(seq)) {
+    return { type, transfer, seq };
+  }
+  return type === "snapshotRefuse" && typeof reason === "string" ? { type, transfer, reason } : null;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,151 @@
+/**
+ * The writer's side of a batch: which requests are new, whether they may be taken, and what they come to.
+ * Whatever is refused is refused before it has had any effect.
+ */
+import { messageOf, SupercastError } from "../base/errors.ts";
+import { encodeInto } from "../wire/codec.ts";
+import {
+  BATCH_HEAD_BYTES,
+  decodeRow,
+  encodeRequestRow,
+  problemOfRequest,
+  type RequestRow,
+} from "./batch-codec.ts";
+import type { ClientTable } from "./client-table.ts";
+import type { RequestOutcome, Resolution, StreamDefinition, StreamRequest } from "./definition.ts";
+import type { Overlay } from "./overlay.ts";
+import type { StateLimits } from "./state-limits.ts";
+
+const NOWHERE = new Uint8Array(0);
+
+/** What a batch is resolved against. */
+export interface ResolverParts {
+  readonly definition: StreamDefinition<unknown, unknown>;
+  readonly limits: StateLimits;
+  readonly clients: ClientTable;
+  readonly overlay: Overlay;
+}
+
+/** One batch on its way to becoming the payload of entry `seq`. */
+export class BatchResolver {
+  readonly rows: RequestRow[] = [];
+  readonly encoded: Uint8Array[] = [];
+  readonly #seq: number;
+  readonly #parts: ResolverParts;
+  #bytes = BATCH_HEAD_BYTES;
+  #full = false;
+
+  constructor(seq: number, parts: ResolverParts) {
+    this.#seq = seq;
+    this.#parts = parts;
+  }
+
+  take(request: StreamRequest): RequestOutcome {
+    if (this.#full) {
+      return { kind: "deferred" };
+    }
+    const known = this.#known(request);
+    if (known !== null) {
+      return known;
+    }
+    try {
+      return this.#execute(request);
+    } catch (error) {
+      return { kind: "refused", error: asSupercastError(error) };
+    }
+  }
+
+  /** What a request that was here before is answered; null for a new one. */
+  #known({ clientId, requestSeq }: StreamRequest): RequestOutcome | null {
+    const { overlay, clients } = this.#parts;
+    const pending = overlay.find(clientId, requestSeq);
+    const found = pending ?? clients.find(clientId, requestSeq);
+    if (found === "belowDone") {
+      return { kind: "belowDone" };
+    }
+    if (pending !== null && pending !== "belowDone") {
+      return { kind: "inFlight", seq: pending.seq, answer: pending.answer };
+    }
+    if (found !== null && "epoch" in found) {
+      return { kind: "applied", seq: found.seq, epoch: found.epoch, answer: found.answer };
+    }
+    return null;
+  }
+
+  #execute(request: StreamRequest): RequestOutcome {
+    this.#admit(request);
+    const { definition, overlay, limits } = this.#parts;
+    const resolution = definition.resolve(overlay, request.operation);
+    const answerBytes = this.#admitAnswer(request, resolution);
+    const bytes = encodeRequestRow(request, request.doneBelow, resolution);
+    if (BATCH_HEAD_BYTES + bytes.length > limits.entryBytes) {
+      const most = limits.entryBytes - BATCH_HEAD_BYTES;
+      throw new SupercastError(
+        "payload_too_large",
+        `the operation comes to ${bytes.length} bytes; allowed: ${most}`,
+      );
+    }
+    if (this.#bytes + bytes.length > limits.entryBytes) {
+      this.#full = true;
+      return { kind: "deferred" };
+    }
+    const row = decodeRow(bytes);
+    if (row.kind !== "request") {
+      throw new SupercastError("internal", "a request's row came back as another one");
+    }
+    this.rows.push(row);
+    this.encoded.push(bytes);
+    this.#bytes += bytes.length;
+    overlay.add(this.#seq, row, answerBytes);
+    return { kind: "new", answer: row.answer };
+  }
+
+  /** Throws unless the request is well-formed and its client has room for an answer. */
+  #admit({ clientId, requestSeq, doneBelow }: StreamRequest): void {
+    const problem = problemOfRequest(clientId, requestSeq, doneBelow);
+    if (problem !== null) {
+      throw new SupercastError("invalid_message", problem);
+    }
+    const { clients, overlay, limits } = this.#parts;
+    const client = clients.client(clientId);
+    const begin = Math.max(client?.doneBelow ?? 0, overlay.doneBelow(clientId), doneBelow, 1);
+    if (requestSeq >= begin + limits.clientWindow) {
+      throw overload(`client ${clientId} is done below ${begin} only`, "clientWindow", limits.clientWindow);
+    }
+    const isKnown = client !== undefined || overlay.hasClient(clientId);
+    if (!isKnown && clients.size + overlay.clients >= limits.clients) {
+      throw overload("too many clients", "clients", limits.clients);
+    }
+  }
+
+  /** The bytes of the answer; throws when its client, or all of them, may not keep so many. */
+  #admitAnswer({ clientId, requestSeq }: StreamRequest, { answer }: Resolution): number {
+    const { clients, overlay, limits } = this.#parts;
+    const bytes = Math.abs(encodeInto([clientId, requestSeq, answer], NOWHERE, 0, 0));
+    if (bytes > limits.clientBytes) {
+      throw new SupercastError(
+        "payload_too_large",
+        `the answer comes to ${bytes} bytes; allowed: ${limits.clientBytes}`,
+      );
+    }
+    const kept = (clients.client(clientId)?.bytes ?? 0) + overlay.bytesOf(clientId);
+    if (kept + bytes > limits.clientBytes) {
+      throw overload(`client ${clientId} leaves ${kept} bytes of answers`, "clientBytes", limits.clientBytes);
+    }
+    if (clients.bytes + overlay.bytes + bytes > limits.clientTableBytes) {
+      throw overload("too many bytes of answers", "clientTableBytes", limits.clientTableBytes);
+    }
+    return bytes;
+  }
+}
+
+function overload(problem: string, limit: keyof StateLimits, value: number): SupercastError {
+  return new SupercastError("overload", `${problem}; ${limit} is ${value}`);
+}
+
+/** A definition that throws anything else has a bug; the request is refused, the replica goes on. */
+function asSupercastError(error: unknown): SupercastError {
+  return error instanceof SupercastError
+    ? error
+    : new SupercastError("internal", `the stream's definition failed: ${messageOf(error)}`, { cause: error });
+}
