@@ -18,7 +18,16 @@ const BUILD_INFO = join(CACHE, "build.tsbuildinfo");
 const FETCH_PREFIX = "fetch-";
 const FETCH_MAX_MS = 15 * 60_000;
 const DIST = join(ROOT, "dist");
-const SOURCES = ["lib", "actors", "supervisors", "scripts"];
+const SOURCES = [
+  "lib",
+  "actors",
+  "supervisors",
+  "scripts",
+  // What the simulator's command runs.
+  "spec/checkers",
+  "spec/simulation/stream",
+  "spec/support",
+];
 const BUILD_INPUTS = ["package-lock.json", "tsconfig.json", "tsconfig.build.json"];
 const COMMAND_LINE = join(DIST, "lib", "cli", "main.js");
 
@@ -261,22 +270,30 @@ export async function runScript(main) {
  * Set-up, then a compiled script, which gets the command line as it is; what `npm start` and `npm run bench` do.
  *
  * @param {string} script path below dist
+ * @param {{ natsServer?: boolean }} [options] `natsServer`: whether it can use one; default true
  */
-export async function runCompiled(script) {
+export async function runCompiled(script, { natsServer: wanted = true } = {}) {
   await runScript(async () => {
     await ensureDependencies();
     const build = await ensureBuilt();
     if (!build.ok) {
       throw new SetupError(`the build failed:\n${build.output.trim()}`);
     }
-    const natsServer = await ensureNatsServer();
-    if (natsServer.path === undefined) {
-      process.stderr.write(`No nats-server: ${natsServer.why}.\n`);
-    } else {
-      process.env["NATS_SERVER"] = natsServer.path;
+    if (wanted) {
+      await offerNatsServer();
     }
     await import(new URL(`../dist/${script}`, import.meta.url).href);
   });
+}
+
+/** Lets whatever runs next in this process find a nats-server, or says why there is none. */
+async function offerNatsServer() {
+  const natsServer = await ensureNatsServer();
+  if (natsServer.path === undefined) {
+    process.stderr.write(`No nats-server: ${natsServer.why}.\n`);
+  } else {
+    process.env["NATS_SERVER"] = natsServer.path;
+  }
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -14,20 +14,23 @@ import { collectLog, type LogLine } from "../../lib/telemetry/log.ts";
 import { MemoryHub } from "../../lib/transport/memory.ts";
 import type { Transport } from "../../lib/transport/transport.ts";
 
-/** The clock of one simulated process: it stops with it, and stands still while it is paused. */
-class MortalClock implements Clock {
+/** The clock of one simulated process: it stops with it, does nothing while it is paused, and may run fast or slow. */
+export class MortalClock implements Clock {
   readonly #clock: VirtualClock;
+  readonly #rate: number;
   #alive = true;
   #paused = false;
   #held: (() => void)[] = [];
   readonly #mourners: (() => void)[] = [];
 
-  constructor(clock: VirtualClock) {
+  /** `rate`: how much this clock counts in one true millisecond. */
+  constructor(clock: VirtualClock, rate: number = 1) {
     this.#clock = clock;
+    this.#rate = rate;
   }
 
   now(): number {
-    return this.#clock.now();
+    return this.#clock.now() * this.#rate;
   }
 
   wallNow(): number {
@@ -35,7 +38,7 @@ class MortalClock implements Clock {
   }
 
   setTimer(callback: () => void, delayMs: number): Timer {
-    return this.#clock.setTimer(() => this.#run(callback), delayMs);
+    return this.#clock.setTimer(() => this.#run(callback), delayMs / this.#rate);
   }
 
   clearTimer(timer: Timer): void {
@@ -113,9 +116,13 @@ export class SimCluster {
   }
 
   /** The same for those who move time themselves. */
-  async begin(name: string, options: Partial<NodeOptions> = {}, client: string = name): Promise<SimNode> {
+  async begin(
+    name: string,
+    options: Partial<NodeOptions> = {},
+    client: string = name,
+    clock: MortalClock = new MortalClock(this.clock),
+  ): Promise<SimNode> {
     this.#started += 1;
-    const clock = new MortalClock(this.clock);
     const transport = this.hub.connect(client);
     const { log, lines } = collectLog();
     const random = this.random.fork(`${name} ${this.#started}`);

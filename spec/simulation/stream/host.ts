@@ -1,0 +1,31 @@
+/** One simulated machine, as far as the simulator knows it. */
+import type { SimulatedDisk } from "../../../lib/disk/simulated-disk.ts";
+import type { ReplicaHome } from "../../../lib/stream/replica-home.ts";
+import type { ReplicaId } from "../../../lib/stream/replica-id.ts";
+import type { FaultPoint } from "../../../lib/stream/replica-options.ts";
+import type { SimNode } from "../../support/sim-cluster.ts";
+
+export interface Host {
+  readonly name: string;
+  readonly rate: number;
+  /** The process, while it runs. */
+  sim: SimNode | null;
+  disk: SimulatedDisk | null;
+  /** Of the replica that runs, or ran last, here. */
+  replica: ReplicaId | null;
+  home: ReplicaHome | null;
+  /** Whether a replica belongs here. */
+  wanted: boolean;
+  /** A process or a replica is being started. */
+  starting: boolean;
+  paused: boolean;
+  /** Counts processes, so that what an old one still does is told from what the new one does. */
+  life: number;
+  /** The replica here cannot be trusted to go on: its disk has failed or may be damaged. */
+  doomed: boolean;
+  /** Where the process, or only the actor, is to crash next. */
+  armed: { readonly point: FaultPoint; readonly whole: boolean } | null;
+  /** How many log lines have been looked at. */
+  linesSeen: number;
+  appliedSeen: number;
+}
