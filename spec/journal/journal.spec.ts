@@ -1,5 +1,6 @@
 /** What a journal does for its user, on the simulated disk. */
 import { expect } from "chai";
+import { SimulatedDisk } from "../../lib/disk/simulated-disk.ts";
 import type { OpenJournalOptions } from "../../lib/journal/open.ts";
 import { SYNC_MODES } from "../../lib/journal/options.ts";
 import { bytes, codeOf, failure, ListMachine, text, texts, World } from "./support.ts";
@@ -151,6 +152,32 @@ describe("a journal", () => {
     expect(journal.folder.writer.durableLsn).to.equal(journal.folder.writer.endLsn);
     await world.run(submitted.acknowledged());
     await world.run(journal.close());
+  });
+
+  it("lets a read wait for entries that are being written", async () => {
+    for (let seed = 0; seed < 10; seed++) {
+      const world = new World(`read-own-${seed}`);
+      const slow = { clock: world.clock, latencyMsMax: 8 };
+      world.disk = new SimulatedDisk(world.random.fork("slow"), slow);
+      const journal = await world.open();
+      const collect = async (): Promise<string[]> => {
+        const found: string[] = [];
+        for await (const { payload } of journal.read(1, 2, { uncommitted: true })) {
+          found.push(text(payload));
+        }
+        return found;
+      };
+      let read: Promise<string[]> = Promise.resolve([]);
+      world.disk.onOperation = ({ name }) => {
+        if (name === "write") {
+          world.disk.onOperation = null;
+          read = collect();
+        }
+      };
+      await world.run(journal.append(["a", "b"].map(bytes)));
+      expect(await world.run(read)).to.deep.equal(["a", "b"]);
+      await world.run(journal.close());
+    }
   });
 
   it("applies committed entries once, in order, and answers how many were new", async () => {
