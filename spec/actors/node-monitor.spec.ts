@@ -140,7 +140,9 @@ describe("NodeMonitor", () => {
       const failed = a.node.call({ name: "node_monitor" }, { type: "reconfigure", discover });
       const text = String(await cluster.run(failed.catch(String)));
       expect(text).to.match(
-        discover === "bad" ? /broken; the source stays/ : /allowed: file:PATH, dns:HOST, dns:HOST@SERVER, good, bad/,
+        discover === "bad"
+          ? /broken; the source stays/
+          : /allowed: file:PATH, dns:HOST, dns:HOST@SERVER, good, bad/,
       );
     }
     await cluster.advance(2_000);

@@ -157,7 +157,7 @@ describeWithNats("supercast, on a cluster that up started", function () {
     expect(await data("call", "c", "manager", "liveNodes")).to.deep.equal(["a", "b", "c"]);
     const failed = await cli("reconfigure", "c", "--discover", "file:/nowhere/nodes");
     expect(failed.code).to.equal(1);
-    expect(failed.stderr).to.match(/discover: the node file cannot be read: ENOENT/);
+    expect(failed.stderr).to.match(/discover: the node file \/nowhere\/nodes cannot be read: ENOENT/);
   });
 
   it("health shows the status of each node", async () => {
