@@ -157,9 +157,11 @@ export function acknowledge(turn: Turn): void {
 }
 
 /** Says where the owner must go on: after what is certain to be in its log. */
-function nack(turn: Turn, to: ReplicaId, reason: NackReason): void {
-  const { commitSeq, matchSeq, hard, heard } = turn.state;
-  const hintSeq = reason === "uncertain" ? matchSeq : Math.max(commitSeq, matchSeq);
+function nack(turn: Turn, to: ReplicaId, why: NackReason): void {
+  const { commitSeq, matchSeq, hard, heard, tailCertain } = turn.state;
+  // Whoever may have lost what it once acknowledged says so first: the owner must take that back.
+  const reason = tailCertain ? why : "uncertain";
+  const hintSeq = Math.max(commitSeq, matchSeq);
   const { promise } = hard;
   turn.send(to, { type: "nack", epoch: promise, reason, hintSeq, promise, round: heard.round });
 }
