@@ -143,7 +143,7 @@ describe("a batch's payload", () => {
         const code = codeOf(() => decodeBatch(bytes instanceof Uint8Array ? bytes : damaged));
         expect(code).to.be.oneOf([null, "invalid_message"]);
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 

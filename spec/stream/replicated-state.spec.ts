@@ -294,9 +294,9 @@ describe("the open writer", () => {
         expect(follower.stateHash()).to.equal(pipelined.state.stateHash());
         expect(valuesOf(follower)).to.deep.equal(valuesOf(pipelined.state));
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
-  });
+  }).timeout(60_000);
 
   it("executes no request twice, whatever is repeated, committed and dropped", () => {
     const step = fc.oneof(
@@ -339,5 +339,5 @@ describe("the open writer", () => {
       }),
       { numRuns: 1_000 },
     );
-  });
+  }).timeout(60_000);
 });
