@@ -82,17 +82,10 @@ export function decodeBatch(payload: Uint8Array): BatchRow[] {
 
 function decodeValues(payload: Uint8Array): unknown[] {
   const values: unknown[] = [];
-  let read = 0;
   try {
-    decodeRun(payload, (value, end) => {
-      values.push(value);
-      read = end;
-    });
+    decodeRun(payload, (value) => values.push(value));
   } catch (error) {
     throw foreign(`a batch cannot be read: ${messageOf(error)}`);
-  }
-  if (read !== payload.length) {
-    throw foreign("a batch ends before its payload, or behind it");
   }
   return values;
 }

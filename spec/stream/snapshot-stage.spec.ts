@@ -239,6 +239,7 @@ describe("a stage", () => {
   const edits: readonly (readonly [string, string, (fields: unknown[]) => void])[] = [
     ["another format", "begin", (fields) => fields.splice(0, 1, 9)],
     ["a chain that is no word", "begin", (fields) => fields.splice(4, 1, "chain")],
+    ["another history before it", "begin", (fields) => fields.splice(4, 1, "00000000000000ff")],
     ["a record of another value", "records", (fields) => fields.splice(1, 1, 77)],
     ["a record of another entry", "records", (fields) => fields.splice(2, 1, 2)],
     ["a key that is no text", "records", (fields) => fields.splice(0, 1, 5)],

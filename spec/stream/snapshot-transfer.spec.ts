@@ -123,6 +123,25 @@ describe("a transfer", () => {
     }
     expect([source.outcome.kind, source.next()]).to.deep.equal(["sending", null]);
   });
+
+  it("is not done before its end has been sent", () => {
+    const { state } = filled(2);
+    const source = new SnapshotSource(state, 1, SMALL);
+    const done = { type: "snapshotDone", transfer: 1, seq: state.appliedSeq };
+    const outcomes: string[] = [];
+    for (let chunk = source.next(); chunk !== null; chunk = source.next()) {
+      source.receive({ type: "snapshotAck", transfer: 1, next: chunk.index });
+      source.receive(done);
+      outcomes.push(`${chunk.kind} ${source.outcome.kind}`);
+    }
+    expect(outcomes).to.deep.equal([
+      "begin sending",
+      "records sending",
+      "records sending",
+      "clients sending",
+      "end sent",
+    ]);
+  });
 });
 
 describe("the receiver of a transfer", () => {
