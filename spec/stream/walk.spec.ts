@@ -4,57 +4,17 @@
  * each setup gets, `WALK_FIRST_SEED` where they begin.
  */
 import { expect } from "chai";
-import { Walk, type WalkOptions, type WalkOutcome } from "./walk/walk.ts";
+import type { WalkOutcome } from "./walk/options.ts";
+import { runWalk, WALK_NAMES, WALK_SETUPS, type WalkName, type WalkSetup } from "./walk/setups.ts";
+import { Walk } from "./walk/walk.ts";
 
 const SEEDS = Number(process.env["WALK_SEEDS"] ?? 30);
 const FIRST = Number(process.env["WALK_FIRST_SEED"] ?? 1);
 
-type Setup = Omit<WalkOptions, "seed">;
-
-const SETUPS: Readonly<Record<string, Setup>> = {
-  "three in memory": { nodes: 3, members: 3, durability: "memory", steps: 800, reconfigures: false },
-  "three on disk": { nodes: 3, members: 3, durability: "disk", steps: 1_200, reconfigures: false },
-  "three of five in memory, members changing": {
-    nodes: 5,
-    members: 3,
-    durability: "memory",
-    steps: 800,
-    reconfigures: true,
-  },
-  "three of five on disk, members changing": {
-    nodes: 5,
-    members: 3,
-    durability: "disk",
-    steps: 1_200,
-    reconfigures: true,
-  },
-  "one growing to four in memory": {
-    nodes: 4,
-    members: 1,
-    durability: "memory",
-    steps: 800,
-    reconfigures: true,
-  },
-  "five on disk, members changing": {
-    nodes: 5,
-    members: 5,
-    durability: "disk",
-    steps: 1_200,
-    reconfigures: true,
-  },
-  "five of seven in memory, members changing": {
-    nodes: 7,
-    members: 5,
-    durability: "memory",
-    steps: 1_500,
-    reconfigures: true,
-  },
-};
-
-function walks(setup: Setup): WalkOutcome[] {
+function walks(name: WalkName): WalkOutcome[] {
   const outcomes: WalkOutcome[] = [];
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
-    const outcome = new Walk({ ...setup, seed }).run();
+    const outcome = runWalk(name, seed);
     const shown = outcome.violations.length === 0 ? "" : outcome.trace.slice(-40).join("\n");
     expect(outcome.violations, `seed ${seed}\n${shown}`).to.deep.equal([]);
     outcomes.push(outcome);
@@ -67,9 +27,9 @@ function sum(outcomes: readonly WalkOutcome[], of: (outcome: WalkOutcome) => num
 }
 
 describe("random walks of pure replicas", () => {
-  for (const [name, setup] of Object.entries(SETUPS)) {
+  for (const name of WALK_NAMES) {
     it(`keep every committed entry and come to rest: ${name}`, () => {
-      const outcomes = walks(setup);
+      const outcomes = walks(name);
       // A walk in which nothing happens proves nothing.
       expect(
         sum(outcomes, ({ committed }) => committed),
@@ -83,6 +43,23 @@ describe("random walks of pure replicas", () => {
         sum(outcomes, ({ crashes }) => crashes),
         "crashes",
       ).to.be.greaterThan(SEEDS);
+      expect(
+        sum(outcomes, ({ reads }) => reads),
+        "reads",
+      ).to.be.greaterThan(SEEDS / 5);
+      const { leases, losesTails }: WalkSetup = WALK_SETUPS[name];
+      if (leases === true) {
+        expect(
+          sum(outcomes, ({ leased }) => leased),
+          "leased",
+        ).to.be.greaterThan(50 * SEEDS);
+      }
+      if (losesTails === true) {
+        expect(
+          sum(outcomes, ({ tailsLost }) => tailsLost),
+          "tails lost",
+        ).to.be.greaterThan(SEEDS / 2);
+      }
       expect(
         sum(outcomes, ({ stranded }) => Number(stranded)),
         "stranded",

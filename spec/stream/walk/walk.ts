@@ -3,80 +3,23 @@
  * lost and repeated; replicas tick, crash and come back, with what they had stored or as somebody else;
  * configurations change at random. A god's view watches every step (witness.ts).
  */
+import { InvariantError } from "../../../lib/base/invariant.ts";
 import { type Random, seededRandom } from "../../../lib/base/random.ts";
-import { EPOCH_ZERO } from "../../../lib/journal/epoch.ts";
-import { type Configuration, hasQuorum, majorityOf } from "../../../lib/stream/configuration.ts";
-import type { Position } from "../../../lib/stream/entry.ts";
-import { Log } from "../../../lib/stream/log.ts";
-import type { Message } from "../../../lib/stream/messages.ts";
+import { majorityOf } from "../../../lib/stream/configuration.ts";
 import { type ReplicaId, replicaId } from "../../../lib/stream/replica-id.ts";
-import type {
-  HardState,
-  ReplicaState,
-  StreamEffect,
-  StreamEvent,
-  StreamSettings,
-} from "../../../lib/stream/replica-state.ts";
+import type { StreamEffect, StreamEvent, StreamSettings } from "../../../lib/stream/replica-state.ts";
 import { createReplica, step } from "../../../lib/stream/step.ts";
+import { describeHost, type Host, localMs, loseTail, nothingStored, persist } from "./host.ts";
+import { LeaseWatch } from "./lease-watch.ts";
+import { SETTINGS, type WalkOptions, type WalkOutcome } from "./options.ts";
+import { type Parcel, Post } from "./post.ts";
+import { isAtRest, isStranded } from "./rest.ts";
 import { Witness } from "./witness.ts";
 
-export interface WalkOptions {
-  readonly seed: number;
-  readonly nodes: number;
-  /** How many of the nodes are members at first. */
-  readonly members: number;
-  readonly durability: "memory" | "disk";
-  readonly steps: number;
-  readonly reconfigures: boolean;
-}
-
-export interface WalkOutcome {
-  readonly violations: readonly string[];
-  readonly committed: number;
-  readonly opened: number;
-  readonly reconfigured: number;
-  readonly crashes: number;
-  readonly snapshots: number;
-  /** It could not come to rest, because a proposal lost its members. */
-  readonly stranded: boolean;
-  readonly trace: readonly string[];
-}
-
-const SETTINGS: Omit<StreamSettings, "durability"> = {
-  failureTicks: 6,
-  stepDownTicks: 6,
-  claimTicks: 12,
-  retryTicks: 2,
-  pendingMax: 20,
-  windowEntries: 6,
-  appendEntries: 3,
-  appendBytes: 1_000,
-  keptEntries: 8,
-  learnersMax: 3,
-  acknowledgeHeld: false,
-  leaseMs: 0,
-  clockDrift: 0.25,
-};
-
-type Parcel =
-  | { readonly kind: "message"; readonly from: ReplicaId; readonly to: ReplicaId; readonly message: Message }
-  | { readonly kind: "snapshot"; readonly from: ReplicaId; readonly to: ReplicaId; readonly base: Position };
-
-type Store = Extract<StreamEffect, { type: "store" }>;
-
-/** What a disk holds of a replica. */
-interface Stored {
-  hard: HardState;
-  log: Log;
-}
-
-interface Host {
-  readonly node: string;
-  id: ReplicaId;
-  state: ReplicaState;
-  pending: Store[];
-  stored: Stored;
-}
+/** In leases' walks: what a step takes at most, so that a tick of a host takes about a heartbeat. */
+const STEP_MS = 8;
+const ROUND_MS = 100;
+const LEASE_MS = 800;
 
 export class Walk {
   readonly #options: WalkOptions;
@@ -84,27 +27,47 @@ export class Walk {
   readonly #settings: StreamSettings;
   readonly #hosts: Host[] = [];
   readonly #witness = new Witness();
-  #parcels: Parcel[] = [];
   #births = 0;
   #crashes = 0;
   #snapshots = 0;
   #proposals = 0;
   #stranded = false;
-  readonly #loss = 0.14;
-  readonly #repeat = 0.1;
+  #nowMs = 0;
+  readonly #leases = new LeaseWatch();
+  #tailsLost = 0;
+  readonly #post: Post;
+  /** Drawn for each walk: with many ticks messages pile up, with few of them silence is rare. */
+  readonly #tickShare: number;
+  readonly #loss: number;
 
   constructor(options: WalkOptions) {
     this.#options = options;
     this.#random = seededRandom(options.seed);
-    this.#settings = { ...SETTINGS, durability: options.durability };
+    this.#post = new Post(this.#random);
+    this.#tickShare = 0.05 + 0.17 * this.#random.next();
+    this.#loss = 0.2 * this.#random.next();
+    this.#settings = {
+      ...SETTINGS,
+      durability: options.durability,
+      leaseMs: options.leases === true ? LEASE_MS : 0,
+      ...options.settings,
+    };
     const names = Array.from({ length: options.nodes }, (_, index) => String.fromCharCode(97 + index));
     const founders = names.slice(0, options.members).map((node) => this.#newId(node));
     const genesis = majorityOf(founders);
     for (const [index, node] of names.entries()) {
       const id = founders[index] ?? this.#newId(node);
       const state = createReplica(id, this.#settings, { genesis: index < options.members ? genesis : null });
-      this.#hosts.push({ node, id, state, pending: [], stored: { hard: state.hard, log: state.log } });
+      const stored = { hard: state.hard, log: state.log, tailCertain: true };
+      this.#hosts.push({ node, clock: this.#drawClock(), id, state, pending: [], stored });
     }
+  }
+
+  /** Often as fast or as slow as is allowed. */
+  #drawClock(): Host["clock"] {
+    const { clockDrift } = this.#settings;
+    const share = [-1, 1, 2 * this.#random.next() - 1][this.#random.below(3)] ?? 0;
+    return { rate: 1 + clockDrift * share, offsetMs: this.#random.below(10_000) };
   }
 
   run(): WalkOutcome {
@@ -116,32 +79,55 @@ export class Walk {
         this.#settle();
       }
     } catch (thrown) {
-      this.#witness.violate(
-        thrown instanceof Error ? `${thrown.message}\n${thrown.stack ?? ""}` : String(thrown),
-      );
+      const line = thrown instanceof Error ? `${thrown.message}\n${thrown.stack ?? ""}` : String(thrown);
+      this.#witness.violate(line, thrown instanceof InvariantError ? "invariant" : "crash");
     }
-    const { violations, trace, committed, opened, reconfigured } = this.#witness;
-    const counted = { committed, opened, reconfigured, crashes: this.#crashes, snapshots: this.#snapshots };
-    return { violations, trace, ...counted, stranded: this.#stranded };
+    const { violations, trace, committed, opened, reconfigured, reads } = this.#witness;
+    return {
+      violations,
+      trace,
+      committed,
+      opened,
+      reconfigured,
+      crashes: this.#crashes,
+      snapshots: this.#snapshots,
+      reads: reads.answered,
+      leased: this.#leases.leased,
+      tailsLost: this.#tailsLost,
+      stranded: this.#stranded,
+    };
   }
 
   // --- the walk -----------------------------------------------------------------------------------
 
   #stray(): void {
+    this.#nowMs += this.#options.leases === true ? this.#random.below(STEP_MS) : 0;
+    const { cutEvery } = this.#options;
+    if (cutEvery !== undefined && this.#random.next() * cutEvery < 1) {
+      this.#post.cut(this.#hosts.map(({ node }) => node));
+    }
     const dice = this.#random.next();
-    if (dice < 0.62) {
-      this.#deliverAny();
-    } else if (dice < 0.82) {
+    if (dice < this.#tickShare) {
       this.#tick(this.#pick(this.#hosts));
-    } else if (dice < 0.9) {
+    } else {
+      this.#happen(this.#random.next());
+    }
+  }
+
+  #happen(dice: number): void {
+    if (dice < 0.75) {
+      this.#deliverAny();
+    } else if (dice < 0.78) {
+      this.#readAnywhere();
+    } else if (dice < 0.85) {
       this.#propose();
-    } else if (dice < 0.96) {
-      this.#finishStore(this.#pick(this.#hosts));
-    } else if (dice < 0.975 && this.#options.reconfigures) {
+    } else if (dice < 0.945) {
+      this.#finishStores(this.#pick(this.#hosts));
+    } else if (dice < 0.96 && this.#options.reconfigures) {
       this.#reconfigure();
-    } else if (dice < 0.982) {
+    } else if (dice < 0.975) {
       this.#ask(this.#pick(this.#hosts));
-    } else if (dice < 0.987) {
+    } else if (dice < 0.982) {
       this.#crash(this.#pick(this.#hosts));
     } else {
       this.#join(this.#pick(this.#hosts));
@@ -149,16 +135,10 @@ export class Walk {
   }
 
   #deliverAny(): void {
-    const index = this.#random.below(Math.max(1, this.#parcels.length));
-    const parcel = this.#parcels[index];
-    if (parcel === undefined) {
-      return;
+    const parcel = this.#post.takeAny();
+    if (parcel !== undefined) {
+      this.#deliver(parcel, this.#random.next() < this.#loss);
     }
-    if (this.#random.next() >= this.#repeat) {
-      this.#parcels[index] = this.#parcels[this.#parcels.length - 1] ?? parcel;
-      this.#parcels.pop();
-    }
-    this.#deliver(parcel, this.#random.next() < this.#loss);
   }
 
   #deliver(parcel: Parcel, lost: boolean): void {
@@ -195,6 +175,13 @@ export class Walk {
     }
   }
 
+  #readAnywhere(): void {
+    const writers = this.#hosts.filter(({ state }) => state.role === "open");
+    const host = this.#pick(writers.length > 0 && this.#random.next() < 0.5 ? writers : this.#hosts);
+    const id = this.#witness.reads.begin(host.id, this.#witness.committedSeq);
+    this.#feed(host, { type: "read", id });
+  }
+
   #ask(host: Host): void {
     this.#feed(host, { type: "claim", configuration: null, force: this.#random.next() < 0.5 });
   }
@@ -229,21 +216,30 @@ export class Walk {
     }
     host.pending = [];
     if (keeps) {
-      const { hard, log } = host.stored;
-      const stored = { hard, log, commitSeq: log.base.seq, tailCertain: true };
-      host.state = createReplica(host.id, this.#settings, { stored });
+      this.#return(host);
       return;
     }
     host.id = this.#newId(host.node);
     host.state = createReplica(host.id, this.#settings, {});
-    host.stored = { hard: { promise: EPOCH_ZERO, activated: null, successors: [] }, log: Log.empty() };
+    host.stored = nothingStored();
+  }
+
+  #return(host: Host): void {
+    if (this.#options.losesTails === true && this.#random.next() < 0.5 && this.#mayLose(host)) {
+      loseTail(host.stored, 1 + this.#random.below(6));
+      this.#tailsLost += 1;
+    }
+    const { hard, log, tailCertain } = host.stored;
+    const stored = { hard, log, commitSeq: log.base.seq, tailCertain };
+    host.state = createReplica(host.id, this.#settings, { stored, nowMs: localMs(host, this.#nowMs) });
+    this.#witness.returned(host.id, host.state);
   }
 
   /** A copy may be lost for good while every configuration that counts keeps its quorums without it. */
   #mayLose(host: Host): boolean {
     return this.#witness.configurations(this.#hosts.map(({ state }) => state)).every((configuration) => {
       const left = configuration.members.filter(
-        (member) => member !== host.id && this.#hosts.some(({ id }) => id === member),
+        (member) => member !== host.id && this.#hosts.some((each) => each.id === member && isCertain(each)),
       );
       return (
         !configuration.members.includes(host.id) ||
@@ -252,11 +248,18 @@ export class Walk {
     });
   }
 
+  /** Some of them, in order. */
+  #finishStores(host: Host): void {
+    for (let left = 1 + this.#random.below(host.pending.length + 1); left > 0; left--) {
+      this.#finishStore(host);
+    }
+  }
+
   #finishStore(host: Host): void {
-    const store = host.pending.shift();
-    if (store !== undefined) {
-      persist(host.stored, store);
-      this.#feed(host, { type: "stored", mark: store.mark });
+    const pending = host.pending.shift();
+    if (pending !== undefined) {
+      persist(host.stored, pending);
+      this.#feed(host, { type: "stored", mark: pending.store.mark });
     }
   }
 
@@ -264,7 +267,9 @@ export class Walk {
 
   #settle(): void {
     this.#witness.note("settle");
+    this.#post.heal();
     for (let round = 0; round < 400; round++) {
+      this.#nowMs += this.#options.leases === true ? ROUND_MS : 0;
       for (const host of this.#hosts) {
         this.#tick(host);
         this.#join(host);
@@ -272,7 +277,7 @@ export class Walk {
           this.#finishStore(host);
         }
       }
-      for (const parcel of this.#parcels.splice(0)) {
+      for (const parcel of this.#post.takeAll()) {
         this.#deliver(parcel, false);
         for (const host of this.#hosts) {
           this.#finishStore(host);
@@ -281,66 +286,57 @@ export class Walk {
       if (round % 20 === 19) {
         this.#propose();
       }
-      if (round > 100 && this.#isAtRest()) {
+      if (round > 100 && isAtRest(this.#hosts)) {
         return;
       }
     }
-    if (this.#isStranded()) {
+    if (isStranded(this.#hosts)) {
       this.#stranded = true;
       return;
     }
     this.#witness.violate(`no rest: ${this.#hosts.map((host) => describeHost(host)).join("; ")}`);
   }
 
-  /**
-   * Whether a proposal is open whose seal quorum is dead: its members died between the question and the seal.
-   * Nobody can know that it committed nothing, so the stream stands still, as it must.
-   */
-  #isStranded(): boolean {
-    const lives = (member: ReplicaId): boolean => this.#hosts.some(({ id }) => id === member);
-    const open = this.#hosts.flatMap(({ state }) => state.hard.successors);
-    return open.some(({ configuration }) => !hasQuorum(configuration, configuration.sealQuorum, lives));
-  }
-
-  #isAtRest(): boolean {
-    const writers = this.#hosts.filter(({ state }) => state.role === "open");
-    const writer = writers[0]?.state;
-    if (writer === undefined || writers.length > 1 || writer.commitSeq < writer.log.lastSeq) {
-      return false;
-    }
-    const { members }: Configuration = writer.writer?.configuration ?? {
-      members: [],
-      writeQuorum: 1,
-      sealQuorum: 1,
-    };
-    return this.#hosts.every(
-      ({ id, state }) => !members.includes(id) || state.commitSeq === writer.commitSeq,
-    );
-  }
-
   // --- steps --------------------------------------------------------------------------------------
 
   #feed(host: Host, event: StreamEvent): void {
     const before = host.state;
-    const { state, effects } = step(before, event, 0);
+    const stepped = step(before, event, localMs(host, this.#nowMs));
+    const { state, effects } = stepped;
     host.state = state;
-    this.#witness.see(host.id, before, event, state, effects);
+    const durable = this.#options.durability === "memory" ? state.log : host.stored.log;
+    this.#witness.see(host.id, before, event, stepped, durable);
     for (const effect of effects) {
-      if (effect.type === "send") {
-        for (const to of effect.to) {
-          this.#parcels.push({ kind: "message", from: host.id, to, message: effect.message });
-        }
-      } else if (effect.type === "store") {
-        host.pending.push(effect);
-      } else if (effect.type === "sendSnapshot") {
-        const base = state.log.position(state.commitSeq) ?? state.log.base;
-        const { seq, epoch, chain } = base;
-        this.#parcels.push({ kind: "snapshot", from: host.id, to: effect.to, base: { seq, epoch, chain } });
+      this.#perform(host, effect);
+    }
+    if (this.#options.leases === true) {
+      const wrong = this.#leases.check(this.#hosts, this.#nowMs, this.#witness.committedSeq);
+      if (wrong !== null) {
+        this.#witness.violate(wrong);
       }
     }
-    if (this.#parcels.length > 400) {
-      // The oldest messages are lost.
-      this.#parcels = this.#parcels.filter(({ kind }, index) => kind === "snapshot" || index >= 100);
+    this.#post.bound();
+  }
+
+  #perform(host: Host, effect: StreamEffect): void {
+    const { id: from, state } = host;
+    if (effect.type === "send") {
+      for (const to of effect.to) {
+        this.#post.push({ kind: "message", from, to, message: effect.message });
+      }
+    } else if (effect.type === "store") {
+      host.pending.push({ store: effect, confirms: false });
+    } else if (effect.type === "confirmTail") {
+      const last = host.pending.at(-1);
+      if (last === undefined) {
+        host.stored.tailCertain = true;
+      } else {
+        last.confirms = true;
+      }
+    } else if (effect.type === "sendSnapshot") {
+      const base = state.log.position(state.commitSeq) ?? state.log.base;
+      const { seq, epoch, chain } = base;
+      this.#post.push({ kind: "snapshot", from, to: effect.to, base: { seq, epoch, chain } });
     }
   }
 
@@ -358,19 +354,6 @@ export class Walk {
   }
 }
 
-function persist(stored: Stored, { reset, truncateAfter, entries, hard }: Store): void {
-  let { log } = stored;
-  if (reset !== null) {
-    log = Log.empty(reset);
-  }
-  if (truncateAfter !== null) {
-    log = log.truncateAfter(truncateAfter);
-  }
-  stored.log = log.append(entries);
-  stored.hard = hard ?? stored.hard;
-}
-
-function describeHost({ id, state }: Host): string {
-  const { role, hard, log, commitSeq } = state;
-  return `${id} ${role} promise ${hard.promise.counter} last ${log.lastSeq} commit ${commitSeq}`;
+function isCertain({ state, stored }: Host): boolean {
+  return state.tailCertain && stored.tailCertain;
 }

@@ -6,53 +6,61 @@ import {
   hasQuorum,
   problemOf,
 } from "../../../lib/stream/configuration.ts";
+import type { Log } from "../../../lib/stream/log.ts";
+import type { Message } from "../../../lib/stream/messages.ts";
 import type { ReplicaId } from "../../../lib/stream/replica-id.ts";
-import type {
-  OpenProof,
-  ReplicaState,
-  StreamEffect,
-  StreamEvent,
-} from "../../../lib/stream/replica-state.ts";
+import type { OpenProof, ReplicaState, Stepped, StreamEvent } from "../../../lib/stream/replica-state.ts";
+import { Holdings } from "./holdings.ts";
+import { ReadWatch } from "./read-watch.ts";
+import type { FoundBy, Violation } from "./violations.ts";
 
 const TRACE_MAX = 4_000;
 
 export class Witness {
-  readonly violations: string[] = [];
+  readonly violations: Violation[] = [];
   readonly trace: string[] = [];
   committed = 0;
   opened = 0;
   reconfigured = 0;
+  /** The highest seq that any replica has committed. */
+  committedSeq = 0;
+  readonly reads = new ReadWatch();
+  readonly #holdings = new Holdings();
   #steps = 0;
   /** Which chain is committed at a seq, and the epoch of the entry there. */
   readonly #commits = new Map<number, { readonly chain: string; readonly epoch: Epoch }>();
   /** Which chain an entry of an epoch has. */
   readonly #entries = new Map<string, string>();
   readonly #proposals = new Map<string, string>();
-  readonly #promises = new Map<ReplicaId, Epoch>();
+  /** What each replica has told others that it has promised. */
+  readonly #vouched = new Map<ReplicaId, Epoch>();
   #newest: { readonly epoch: Epoch; readonly configuration: Configuration } | null = null;
 
+  /** `durable`: the log as memory, or in disk mode the disk, really holds it. */
   see(
     self: ReplicaId,
     before: ReplicaState,
     event: StreamEvent,
-    after: ReplicaState,
-    effects: readonly StreamEffect[],
+    { state: after, effects }: Stepped,
+    durable: Log,
   ): void {
     this.#steps += 1;
     this.note(
       `${self} ${describe(event)} -> ${after.role} p${after.hard.promise.counter} c${after.commitSeq}`,
     );
-    this.#promised(self, after);
+    this.#holdings.hold(self, durable);
+    this.#keepsPromise(self, after);
     for (const effect of effects) {
       if (effect.type === "commit") {
         this.#commit(self, before, after);
       } else if (effect.type === "opened") {
         this.#open(self, after, effect.epoch, effect.configuration, effect.proof);
-      } else if (
-        effect.type === "send" &&
-        (effect.message.type === "seal" || effect.message.type === "preseal")
-      ) {
-        this.#propose(effect.message.type, effect.message.epoch, effect.message.configuration);
+      } else if (effect.type === "send") {
+        this.#sent(self, effect.message);
+      }
+      const staleRead = this.reads.see(self, effect);
+      if (staleRead !== null) {
+        this.violate(staleRead);
       }
     }
     for (let seq = after.log.lastSeq; seq > after.log.base.seq; seq--) {
@@ -69,8 +77,13 @@ export class Witness {
     }
   }
 
-  violate(line: string): void {
-    this.violations.push(`step ${this.#steps}: ${line}`);
+  /** A replica has come back from its disk. */
+  returned(self: ReplicaId, state: ReplicaState): void {
+    this.#keepsPromise(self, state);
+  }
+
+  violate(line: string, by: FoundBy = "witness"): void {
+    this.violations.push({ by, line: `step ${this.#steps}: ${line}` });
   }
 
   note(line: string): void {
@@ -92,12 +105,24 @@ export class Witness {
       .map(({ configuration }) => configuration);
   }
 
-  #promised(self: ReplicaId, { hard }: ReplicaState): void {
-    const known = this.#promises.get(self);
-    if (known !== undefined && compareEpochs(hard.promise, known) < 0) {
-      this.note(`${self} promises less than before its restart`);
+  #keepsPromise(self: ReplicaId, { hard }: ReplicaState): void {
+    const vouched = this.#vouched.get(self);
+    if (vouched !== undefined && compareEpochs(hard.promise, vouched) < 0) {
+      this.violate(`${self} promises less than it has said`);
     }
-    this.#promises.set(self, hard.promise);
+  }
+
+  #sent(self: ReplicaId, message: Message): void {
+    const { type } = message;
+    if (type === "seal" || type === "preseal") {
+      this.#propose(type, message.epoch, message.configuration);
+    }
+    if (type === "seal" || type === "sealOk" || type === "ack") {
+      const vouched = this.#vouched.get(self);
+      if (vouched === undefined || compareEpochs(message.epoch, vouched) > 0) {
+        this.#vouched.set(self, message.epoch);
+      }
+    }
   }
 
   #commit(self: ReplicaId, before: ReplicaState, after: ReplicaState): void {
@@ -109,10 +134,20 @@ export class Witness {
       const known = this.#commits.get(seq);
       if (known === undefined) {
         this.committed += 1;
+        this.committedSeq = Math.max(this.committedSeq, seq);
         this.#commits.set(seq, { chain: at.chain, epoch: at.epoch });
       } else if (known.chain !== at.chain) {
         this.violate(`${self} commits another entry at ${seq}`);
       }
+    }
+    const last = after.log.position(after.commitSeq);
+    const { writer } = after;
+    if (
+      writer !== null &&
+      last !== null &&
+      !this.#holdings.isHeld(last.seq, last.chain, writer.configuration)
+    ) {
+      this.violate(`${self} commits ${last.seq}, which no write quorum has held`);
     }
   }
 
