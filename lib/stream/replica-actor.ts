@@ -250,6 +250,9 @@ export class StreamReplica extends Actor<StreamProtocol, ReplicaHome, ReplicaArg
     this.#use.orders.tick();
     this.#transfer(home.transfers.tick());
     this.#cutLater();
+    if (home.resolveExpiry()) {
+      this.#propose(() => undefined);
+    }
     this.#search();
   }
 

@@ -29,6 +29,7 @@ import { loadState, saveState } from "./state-file.ts";
 import { createReplica, step } from "./step.ts";
 import type { OpenStorage, StoredState } from "./storage.ts";
 import { Transfers } from "./transfers.ts";
+import { canPropose } from "./writer.ts";
 
 /** An effect that has not been performed, with what it refers to. */
 export interface Unfinished {
@@ -46,6 +47,8 @@ export interface ResolvedEntry {
 }
 
 const INCARNATION_LENGTH = 20;
+/** Clients that one entry forgets. */
+const EXPIRED_AT_ONCE = 256;
 
 export class ReplicaHome {
   readonly options: ReplicaOptions;
@@ -63,6 +66,8 @@ export class ReplicaHome {
   onStorage: (() => void) | null = null;
   readonly #lost = { batches: 0, answered: 0 };
   #lastReadId = 0;
+  /** Since when, and from which entry on, clients are watched for being idle; the last entry that forgot some. */
+  #idle: { readonly seq: number; readonly atMs: number; readonly expirySeq: number } | null = null;
 
   private constructor(ports: ReplicaPorts, options: ReplicaOptions) {
     this.options = options;
@@ -141,6 +146,34 @@ export class ReplicaHome {
       this.unfinished.push({ effect, log: state.log, staged: effect.type === "install" ? staged : null });
     }
     this.options.probe?.(before, event, state, effects);
+  }
+
+  /**
+   * At the open writer, from time to time: resolves an entry that forgets clients that have been idle for
+   * `clientIdleMs` of this writer's clock. False when there is nothing to forget.
+   */
+  resolveExpiry(): boolean {
+    const { replica, replicated, settings } = this;
+    const nowMs = this.ports.clock.now();
+    if (!canPropose(replica)) {
+      this.#idle = null;
+      return false;
+    }
+    const { seq, atMs, expirySeq } = this.#idle ?? { seq: replicated.appliedSeq, atMs: nowMs, expirySeq: 0 };
+    this.#idle = { seq, atMs, expirySeq };
+    if (nowMs - atMs < settings.clientIdleMs || replicated.appliedSeq < expirySeq) {
+      return false;
+    }
+    const idle = replicated.idleClients(seq, EXPIRED_AT_ONCE);
+    if (idle.length === 0) {
+      this.#idle = { seq: replicated.appliedSeq, atMs: nowMs, expirySeq: 0 };
+      return false;
+    }
+    const next = replica.log.lastSeq + 1;
+    this.#idle = { seq, atMs, expirySeq: next };
+    const payload = this.#guard(() => replicated.expire(next, idle, seq));
+    this.resolved = { payload, requests: [] };
+    return true;
   }
 
   /** Appends what is `resolved` as one entry, the batch of its requests; its seq, or null when that cannot be. */

@@ -45,6 +45,8 @@ export const DEFAULT_STREAM_SETTINGS = {
   /** Requests and their bytes, estimated, in one entry. */
   batchRequests: 512,
   batchBytes: 192 * 1024,
+  /** Answers of a client that has sent nothing for so long are dropped; longer than any client repeats a request. */
+  clientIdleMs: 600_000,
   /** Callers that wait for answers to requests, and to reads; one more is refused with `overload`. */
   waitingRequests: 50_000,
   waitingReads: 10_000,

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { InvariantError } from "../../lib/base/invariant.ts";
 import type { FaultPoint } from "../../lib/stream/replica-options.ts";
 import { streamActorName } from "../../lib/stream/requests.ts";
 import { outcomeOf } from "../support/sim-cluster.ts";
@@ -253,6 +254,63 @@ describe("replicas on disks", () => {
       expect((await rig.run(client.request({ op: "add", key: "n", n: 1 }))).value).to.equal(2);
       expect(rig.home(first).status.role).to.equal("damaged");
       rig.kill(first);
+    });
+  });
+});
+
+describe("a replica that breaks a rule", () => {
+  /** Throws in the apply of the next entry at this replica, as bad memory would. */
+  function breakState(rig: StreamRig, name: string): void {
+    const home = rig.home(name);
+    const healthy = home.replicated.apply.bind(home.replicated);
+    home.replicated.apply = (entry) => {
+      home.replicated.apply = healthy;
+      throw new InvariantError(`entry ${entry.seq} does not fit`);
+    };
+  }
+
+  it("becomes another one in memory mode, empty, which is fed again and vouches for nothing", async () => {
+    await withRig({}, async (rig) => {
+      const writer = await rig.writer();
+      const [broken = ""] = rig.others(writer);
+      const client = rig.client(writer);
+      await rig.run(client.request({ op: "add", key: "n", n: 1 }));
+      const before = rig.home(broken).replica.self;
+      breakState(rig, broken);
+      await rig.run(client.request({ op: "add", key: "n", n: 1 }));
+      await rig.cluster.until(() => rig.home(broken).replica.self !== before);
+      await rig.cluster.until(() => rig.home(broken).status.role === "learner" && rig.agree(), 20_000);
+      expect(rig.home(writer).status.members, "no member until it is made one").to.include(before);
+      expect(await rig.run(client.read({ key: "n" }))).to.equal(2);
+    });
+  });
+
+  it("is damaged in disk mode and keeps out of every quorum", async () => {
+    await withRig({ durable: true }, async (rig) => {
+      const writer = await rig.writer();
+      const client = rig.client(writer);
+      await rig.run(client.request({ op: "add", key: "n", n: 1 }));
+      breakState(rig, writer);
+      const { value } = await rig.run(client.request({ op: "add", key: "n", n: 1 }));
+      expect(value).to.equal(2);
+      expect(rig.home(writer).status.role).to.equal("damaged");
+      expect(await rig.writer()).not.to.equal(writer);
+    });
+  });
+});
+
+describe("clients that have gone", () => {
+  it("are forgotten by an entry of the log, at every replica alike", async () => {
+    await withRig({ settings: { clientIdleMs: 3_000 } }, async (rig) => {
+      const writer = await rig.writer();
+      await rig.run(rig.client(writer).request({ op: "add", key: "n", n: 1 }));
+      const staying = rig.client(writer);
+      for (let second = 0; second < 8; second++) {
+        await rig.run(staying.request({ op: "add", key: "n", n: 1 }));
+        await rig.cluster.advance(1_000);
+      }
+      await rig.cluster.until(() => rig.agree());
+      expect(NODES.map((name) => rig.home(name).replicated.clients)).to.deep.equal([1, 1, 1]);
     });
   });
 });
