@@ -7,7 +7,7 @@
  * someone who looks for a collision.
  */
 import { CHAIN_START, extendChain, formatWord64, type Word64 } from "../journal/chain.ts";
-import { EPOCH_ZERO, type Epoch, ownerWord } from "../journal/epoch.ts";
+import { type Epoch, ownerWord } from "../journal/epoch.ts";
 import { encode, encodeInto } from "../wire/codec.ts";
 
 /** What is hashed; the same content as a thing of another kind has another hash. */
@@ -23,6 +23,8 @@ export interface ThingHash {
   readonly bytes: number;
 }
 
+const NO_OWNER_WORD: Readonly<Word64> = { high: 0, low: 0 };
+
 const SCRATCH_BYTES = 16 * 1024;
 const scratch = new Uint8Array(SCRATCH_BYTES);
 const scratchView = new DataView(scratch.buffer);
@@ -32,9 +34,11 @@ export function hashOf(
   kind: number,
   content: readonly unknown[],
   seq: number,
-  epoch: Epoch = EPOCH_ZERO,
+  epoch: Epoch | null = null,
 ): ThingHash {
-  const link = { epochCounter: epoch.counter, epochOwner: ownerWord(epoch.owner), seq, kind };
+  // Not by way of EPOCH_ZERO: `ownerWord` remembers one owner, and that should be the writer's.
+  const epochOwner = epoch === null ? NO_OWNER_WORD : ownerWord(epoch.owner);
+  const link = { epochCounter: epoch?.counter ?? 0, epochOwner, seq, kind };
   const word: Word64 = { high: CHAIN_START.high, low: CHAIN_START.low };
   const length = encodeInto(content, scratch, 0, SCRATCH_BYTES);
   if (length >= 0) {

@@ -29,6 +29,7 @@ describe("a batch's payload", () => {
     const changes: Change[] = [
       { key: "k", value: [1, new Uint8Array([9])] },
       { key: "__proto__", value: null },
+      { key: "\u{1f600}", value: 1 },
       { key: "gone", deleted: true },
     ];
     expect(decodeBatch(batchOf(...changes))).to.deep.equal([
