@@ -80,7 +80,7 @@ const LOST: ReadonlySet<ErrorCode> = new Set(["timeout", "noconnection", "nodedo
 type Attempt<Answer> =
   | { readonly kind: "answer"; readonly answer: Answer }
   | { readonly kind: "lost" }
-  | { readonly kind: "notHandled" }
+  | { readonly kind: "notHandled"; readonly busy: boolean }
   | { readonly kind: "refused"; readonly error: SupercastError };
 
 export class StreamClient {
@@ -201,7 +201,7 @@ export class StreamClient {
         throw unknownOutcome(requestSeq, "an earlier attempt got no answer");
       }
       unsure ||= attempt.kind === "lost" || answer?.status === "unknown";
-      overloaded = answer?.status === "overload" || attempt.kind === "notHandled";
+      overloaded = answer?.status === "overload" || (attempt.kind === "notHandled" && attempt.busy);
       this.#learn(node, attempt);
       if (!(await this.#pause(node, attempt, deadlineAt))) {
         throw unsure ? unknownOutcome(requestSeq, "its time is over") : notDone(overloaded, this.#target);
@@ -221,7 +221,7 @@ export class StreamClient {
         throw thrown;
       }
       if (NOT_HANDLED.has(thrown.code)) {
-        return { kind: "notHandled" };
+        return { kind: "notHandled", busy: thrown.code !== "noproc" };
       }
       return LOST.has(thrown.code) ? { kind: "lost" } : { kind: "refused", error: thrown };
     }
