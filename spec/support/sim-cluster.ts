@@ -99,13 +99,14 @@ export interface SimNode {
 }
 
 export class SimCluster {
-  readonly clock: VirtualClock = new VirtualClock();
+  readonly clock: VirtualClock;
   readonly hub: MemoryHub;
   readonly random: Random;
   readonly nodes = new Map<string, SimNode>();
   #started = 0;
 
-  constructor(seed: number | string = 1) {
+  constructor(seed: number | string = 1, clock: VirtualClock = new VirtualClock()) {
+    this.clock = clock;
     this.random = seededRandom(seed);
     this.hub = new MemoryHub({ clock: this.clock, random: this.random.fork("hub") });
   }

@@ -18,9 +18,9 @@ import type { WorkOperation } from "./workload.ts";
 
 const FIRST_WAVE_MS = 1_000;
 /** Operations of one wave come within so long. */
-const WAVE_SPREAD_MS = 6;
-const WAVE_MIN = 4;
-const WAVE_MAX = 12;
+const WAVE_SPREAD_MS = 2;
+const WAVE_MIN = 6;
+const WAVE_MAX = 16;
 
 interface SimClient {
   readonly id: string;

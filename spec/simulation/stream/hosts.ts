@@ -11,7 +11,7 @@ import type { FaultPoint, ReplicaOptions } from "../../../lib/stream/replica-opt
 import type { ReplicaState, StreamEffect } from "../../../lib/stream/replica-state.ts";
 import { startReplica } from "../../../lib/stream/start-replica.ts";
 import { journalStorage, type StreamStorage } from "../../../lib/stream/storage.ts";
-import { MortalClock, type SimCluster, type SimNode } from "../../support/sim-cluster.ts";
+import { MortalClock, type SimCluster } from "../../support/sim-cluster.ts";
 import { between, spread } from "./draw.ts";
 import type { Host } from "./host.ts";
 import type { Observer } from "./observer.ts";

@@ -167,6 +167,9 @@ export class Members {
       return;
     }
     const present = this.#configuration(writer);
+    if (this.#settling) {
+      this.#dismissLearners(present);
+    }
     const wanted = this.#wanted(writer, present);
     if (wanted.join() !== present.join() && wanted.length > 0) {
       this.#ordered = true;
@@ -183,6 +186,20 @@ export class Members {
     if (home?.replica.role === "damaged" && !host.starting && host.disk !== null) {
       this.#hosts.kill(host, { wipe: true });
       this.#hosts.later(300, () => this.#hosts.start(host));
+    }
+  }
+
+  /** Replicas that wait to be fed and are not needed would stand in the way of those that are. */
+  #dismissLearners(present: readonly ReplicaId[]): void {
+    const { founders } = this.#hosts.plan;
+    for (const host of this.#hosts.live) {
+      const belongs = present.some((member) => nodeOf(member) === host.name);
+      const needed = belongs || (present.length < founders.length && founders.includes(host.name));
+      if (!needed && host.home !== null && this.#hosts.mayLose(host)) {
+        host.wanted = false;
+        this.#hosts.kill(host, { wipe: true });
+        this.#hosts.start(host);
+      }
     }
   }
 

@@ -32,6 +32,8 @@ type Opened = Extract<StreamEffect, { type: "opened" }>;
 export class EpochObserver {
   readonly #world: World;
   readonly #claims = new Map<string, Answers>();
+  /** Epochs for which somebody has been asked to seal. */
+  readonly #asked = new Set<string>();
 
   constructor(world: World) {
     this.#world = world;
@@ -47,6 +49,9 @@ export class EpochObserver {
       seen.durablePromise = after.hard.promise;
     }
     if (after.claim !== null && after.claim.epoch !== before.claim?.epoch) {
+      this.#begun(after);
+    }
+    if (after.claim?.asking === true && before.claim?.asking !== true) {
       this.#claimed(after);
     }
     if (event.type === "message" && event.message.type === "sealOk") {
@@ -113,22 +118,30 @@ export class EpochObserver {
     }
   }
 
-  #claimed({ claim, self, hard, log, tailCertain }: ReplicaState): void {
+  /** What the claimant knows by itself. A claim that has asked nobody yet may be forgotten in a crash. */
+  #begun({ claim, self, hard, tailCertain }: ReplicaState): void {
+    if (claim !== null) {
+      const successors = new Map(hard.successors.map((each) => [epochKey(each.epoch), each]));
+      const from = new Map([[self, tailCertain]]);
+      this.#claims.set(epochKey(claim.epoch), { from, successors, activated: hard.activated });
+    }
+  }
+
+  #claimed({ claim, self, log }: ReplicaState): void {
     if (claim === null) {
       return;
     }
     const { epoch, configuration } = claim;
     const key = epochKey(epoch);
     this.#world.expect(epoch.owner === ownerOf(self), "I1", () => `${self} claims an epoch of another`);
-    this.#world.expect(!this.#claims.has(key), "I1", () => `epoch ${epochText(epoch)} is claimed twice`);
+    this.#world.expect(!this.#asked.has(key), "I1", () => `epoch ${epochText(epoch)} is claimed twice`);
+    this.#asked.add(key);
     this.#known({ epoch, configuration }, self);
     this.#world.trace.event(
       shortId(self),
       () => `claims ${epochText(epoch)} for ${membersText(configuration)}, log ends at ${log.lastSeq}`,
       epoch.counter,
     );
-    const successors = new Map(hard.successors.map((each) => [epochKey(each.epoch), each]));
-    this.#claims.set(key, { from: new Map([[self, tailCertain]]), successors, activated: hard.activated });
   }
 
   #answered({ claim }: ReplicaState, from: ReplicaId, message: SealOk): void {

@@ -2,7 +2,7 @@
  * What the world asserts about logs, at every step of every replica: one history, without holes, that grows
  * and is never taken back where it is committed (I3, I4, I5, I7, I8, I13, I14, I15, I22).
  */
-import { compareEpochs } from "../../../lib/journal/epoch.ts";
+import { compareEpochs, type Epoch } from "../../../lib/journal/epoch.ts";
 import { isMember } from "../../../lib/stream/configuration.ts";
 import { type Entry, KIND_BARRIER } from "../../../lib/stream/entry.ts";
 import type { Log } from "../../../lib/stream/log.ts";
@@ -63,15 +63,22 @@ export class LogObserver {
       this.#acknowledged(effect.message, after, seen);
     } else if (effect.type === "send" && effect.message.type === "sealOk" && effect.message.tailCertain) {
       const { last, epoch } = effect.message;
-      // An answer that waited for the disk may come when a newer epoch is promised, or this one is open: too late.
-      const { log, hard } = after;
-      const late = compareEpochs(epoch, hard.promise) < 0 || compareEpochs(log.last.epoch, epoch) >= 0;
+      // An answer that waited for the disk may come when it is of no use any more, and then no harm.
+      const asked = this.#isAsking(epoch);
+      const { log } = after;
       this.#world.expect(
-        late || after.log.position(last.seq)?.chain === last.chain || last.seq < after.log.base.seq,
+        !asked || log.position(last.seq)?.chain === last.chain || last.seq < log.base.seq,
         "I13",
         () => `${shortId(after.self)} offered a log that ends at ${last.seq}, which it does not hold`,
       );
     }
+  }
+
+  /** Whether the owner of an epoch still gathers answers to its seal. */
+  #isAsking(epoch: Epoch): boolean {
+    return [...this.#world.replicas.values()].some(({ state: { claim } }) => {
+      return claim !== null && claim.source === null && compareEpochs(claim.epoch, epoch) === 0;
+    });
   }
 
   /** New entries: their place in the one history, the barrier first in each epoch. */

@@ -86,8 +86,6 @@ export interface Plan {
   readonly limits: Readonly<Record<string, number>>;
   /** How long one disk operation may take at most; memory mode has no disk. */
   readonly diskLatencyMs: number;
-  /** Where the shell can be made to fail, and how likely each passing of the point is to do so. */
-  readonly faultPoints: { readonly share: number; readonly probability: number };
   readonly clients: readonly string[];
   readonly keys: readonly { readonly key: string; readonly kind: KeyKind }[];
   readonly operations: number;
@@ -130,7 +128,6 @@ export function drawPlan(seed: number): Plan {
     clockRates: drawRates(random.fork("clocks"), nodes.length, settings.clockDrift),
     limits: drawLimits(random.fork("limits")),
     diskLatencyMs: chance(shape, 0.3) ? between(shape, 5, 40) : between(shape, 0, 2),
-    faultPoints: { share: chance(shape, 0.6) ? 0.25 : 0, probability: spread(shape, 1, 50) / 100 },
     clients: Array.from({ length: between(work, 3, 8) }, (_, index) => `client${index + 1}`),
     keys: drawKeys(work),
     operations: between(work, 560, 760),
@@ -209,7 +206,7 @@ function drawReadModes(random: Random): Plan["readModes"] {
 
 // --- faults -----------------------------------------------------------------------------------------
 
-const MEMORY_ONLY_NOT: ReadonlySet<FaultKind> = new Set<FaultKind>([
+const NEEDS_DISK: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "powerLoss",
   "restartOfAll",
   "syncError",
@@ -241,7 +238,7 @@ function drawFaults(random: Random, durability: Durability): Fault[] {
   for (let left = between(random, 3, 5); left > 0; left--) {
     faults.push(drawFault(random, weighted(random, CHANGES), "any"));
   }
-  for (let left = between(random, 20, 45); left > 0; left--) {
+  for (let left = between(random, 24, 48); left > 0; left--) {
     const aim = weighted<Fault["aim"]>(random, [
       ["writer", 2],
       ["follower", 2],
@@ -256,7 +253,7 @@ function drawFaults(random: Random, durability: Durability): Fault[] {
 function drawnKinds(random: Random, durability: Durability): (readonly [FaultKind, number])[] {
   const possible = Object.keys(FAULT_KINDS)
     .filter(isFaultKind)
-    .filter((kind) => kind !== "faultPoint" && (durability === "disk" || !MEMORY_ONLY_NOT.has(kind)));
+    .filter((kind) => durability === "disk" || !NEEDS_DISK.has(kind));
   const chosen = shuffled(random, possible).slice(0, between(random, 3, possible.length));
   return chosen.map((kind) => [kind, spread(random, 1, 8)] as const);
 }

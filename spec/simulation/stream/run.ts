@@ -8,6 +8,7 @@
 import { nodeOf } from "../../../lib/stream/replica-id.ts";
 import { checkAtRest } from "../../checkers/state-hash.ts";
 import { SimCluster } from "../../support/sim-cluster.ts";
+import { CalmClock } from "./calm-clock.ts";
 import { Clients } from "./clients.ts";
 import { judge } from "./history.ts";
 import { Hosts, STREAM } from "./hosts.ts";
@@ -26,6 +27,8 @@ export interface RunOptions {
   readonly keptTrace?: number;
 }
 
+type Checked = Figures["checked"];
+
 /** Liveness: an epoch opens within so many failure timeouts after everything is healed. */
 const OPENS_WITHIN = 10;
 const STEP_MS = 100;
@@ -37,6 +40,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<S
 
 class Run {
   readonly #plan: Plan;
+  readonly #clock: CalmClock;
   readonly #sim: SimCluster;
   readonly #trace: Trace;
   readonly #world: World;
@@ -49,7 +53,8 @@ class Run {
 
   constructor(plan: Plan, { keptTrace = RECORDS_KEPT }: RunOptions) {
     this.#plan = plan;
-    const sim = new SimCluster(`stream ${plan.seed}`);
+    this.#clock = new CalmClock();
+    const sim = new SimCluster(`stream ${plan.seed}`, this.#clock);
     this.#sim = sim;
     const now = (): number => sim.clock.now();
     this.#trace = new Trace(now, keptTrace);
@@ -72,12 +77,22 @@ class Run {
     this.#clients.begin();
     this.#nemesis.begin();
     await clock.advance(SAFETY_MS - clock.now());
-    await this.#heal();
-    await this.#rest();
-    const verdicts = this.#judge();
+    const verdicts = this.#clock.stormAt === null ? await this.#healAndJudge() : this.#storm();
     await this.#stop();
     const used = process.cpuUsage(startedAt);
     return this.#result(verdicts, (used.user + used.system) / 1_000);
+  }
+
+  async #healAndJudge(): Promise<Checked> {
+    await this.#heal();
+    await this.#rest();
+    return this.#clock.stormAt === null ? this.#judge() : this.#storm();
+  }
+
+  #storm(): Checked {
+    const at = this.#clock.stormAt?.toFixed(3);
+    this.#world.violate("storm", `at ${at} ms messages answer each other without end`);
+    return { histories: 0, steps: 0 };
   }
 
   // --- the liveness phase -------------------------------------------------------------------------
@@ -160,7 +175,7 @@ class Run {
 
   // --- verdicts -----------------------------------------------------------------------------------
 
-  #judge(): { histories: number; steps: number } {
+  #judge(): Checked {
     const { mode, durability, settings } = this.#plan;
     const lasting = mode === "strong" || (mode === "sync" && durability === "memory");
     const promises = { mode, lasting, leases: settings.leaseMs > 0 };
@@ -171,7 +186,7 @@ class Run {
     return { histories, steps };
   }
 
-  #result(checked: { histories: number; steps: number }, cpuMs: number): SeedResult {
+  #result(checked: Checked, cpuMs: number): SeedResult {
     const { seed } = this.#plan;
     const figures = this.#figures(checked, cpuMs);
     const { violations, violationCount } = this.#world;
@@ -202,7 +217,7 @@ class Run {
     return `${size}, ${mode}, ${durability}${leases}`;
   }
 
-  #figures(checked: { histories: number; steps: number }, cpuMs: number): Figures {
+  #figures(checked: Checked, cpuMs: number): Figures {
     const { records, inFlight } = this.#clients;
     const count = (outcome: string): number => records.filter((each) => each.outcome === outcome).length;
     const disturbed = records.filter(({ outcome, returnedAtMs, calledAtMs }) => {
