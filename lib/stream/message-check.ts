@@ -50,8 +50,11 @@ const isProposed = record({ epoch: isEpoch, configuration: isConfiguration });
 
 const owned = { epoch: isEpoch, commitSeq: isSeq, barrierSeq: isSeq, round: isSeq, sentAt: isNumber };
 
-const FIELDS: { readonly [Type in Message["type"]]: Fields } = {
-  preseal: { epoch: isEpoch, configuration: isConfiguration },
+type FieldsOf<M extends Message> = { readonly [Field in Exclude<keyof M, "type">]: Check };
+
+/** Every field of every type, so that a new one does not compile without its check. */
+const FIELDS: { readonly [Type in Message["type"]]: FieldsOf<Extract<Message, { readonly type: Type }>> } = {
+  preseal: { epoch: isEpoch, configuration: isConfiguration, force: isFlag },
   presealOk: { epoch: isEpoch },
   presealNo: { epoch: isEpoch, promise: isEpoch, activated: orNull(isProposed) },
   seal: { epoch: isEpoch, configuration: isConfiguration },
