@@ -35,7 +35,10 @@ export interface DiskFile {
   readonly path: string;
   /** The length in bytes. */
   size(): Promise<number>;
-  /** Fills `into` from `position`; resolves to the bytes read, fewer than asked only at the file's end. */
+  /**
+   * Fills `into` from `position`; resolves to the bytes read, fewer than asked only at the file's end. What
+   * `into` holds may change from the call on, and is unknown when the read fails.
+   */
   read(into: Uint8Array, position: number): Promise<number>;
   /** Writes all of `bytes`, growing the file where needed. `bytes` must not change until it resolves. */
   write(bytes: Uint8Array, position: number): Promise<void>;

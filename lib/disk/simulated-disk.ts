@@ -9,7 +9,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import { type Disk, DiskError, type DiskErrorCode, folderOf, type OpenMode } from "./disk.ts";
+import { type Disk, DiskError, type DiskErrorCode, type DiskFile, folderOf, type OpenMode } from "./disk.ts";
 import { SimulatedFile } from "./simulated-file.ts";
 import { MountedDisk } from "./simulated-mount.ts";
 
@@ -62,6 +62,11 @@ interface InFlight {
   readonly tear: () => void;
 }
 
+/** Who holds a lock: one taking of it, in one life of a process. */
+interface LockOwner {
+  readonly life: number;
+}
+
 export class SimulatedDisk {
   /** Called as each operation begins; a test crashes the disk from here. */
   onOperation: ((operation: Operation) => void) | null = null;
@@ -76,7 +81,9 @@ export class SimulatedDisk {
   #folders = new Set<string>(["/"]);
   #changes: NameChange[] = [];
   readonly #inFlight = new Set<InFlight>();
-  readonly #locks = new Map<string, number>();
+  readonly #locks = new Map<string, LockOwner>();
+  /** The files that the present life has open. */
+  readonly #open = new Set<DiskFile>();
   #faults: { plan: FaultPlan; skipLeft: number }[] = [];
 
   constructor(random: Random, options: SimulatedDiskOptions = {}) {
@@ -96,6 +103,7 @@ export class SimulatedDisk {
       operation.tear();
     }
     this.#inFlight.clear();
+    this.#open.clear();
     this.#life += 1;
     return this.mount();
   }
@@ -175,6 +183,19 @@ export class SimulatedDisk {
 
   paths(): string[] {
     return [...this.#names.keys()].sort();
+  }
+
+  /** The paths of the files that the present life has open, one for every time. */
+  openPaths(): string[] {
+    return [...this.#open].map(({ path }) => path).sort();
+  }
+
+  noteOpened(file: DiskFile): void {
+    this.#open.add(file);
+  }
+
+  noteClosed(file: DiskFile): void {
+    this.#open.delete(file);
   }
 
   fileAt(path: string): SimulatedFile {
@@ -286,15 +307,18 @@ export class SimulatedDisk {
     return this.#random.below(length + 1);
   }
 
-  takeLock(path: string, life: number): void {
-    if (this.#locks.get(path) === this.#life) {
+  takeLock(path: string, life: number): LockOwner {
+    if (this.#locks.get(path)?.life === this.#life) {
       throw new DiskError("locked", path, `is held by life ${life}`);
     }
-    this.#locks.set(path, life);
+    const owner: LockOwner = { life };
+    this.#locks.set(path, owner);
+    return owner;
   }
 
-  releaseLock(path: string, life: number): void {
-    if (this.#locks.get(path) === life) {
+  /** Releases what was taken; harmless when that has been released, whoever holds the lock by now. */
+  releaseLock(path: string, owner: LockOwner): void {
+    if (this.#locks.get(path) === owner) {
       this.#locks.delete(path);
     }
   }

@@ -3,6 +3,9 @@ import { type Disk, DiskError, type DiskFile, type DiskLock, folderOf, type Open
 import type { SimulatedDisk } from "./simulated-disk.ts";
 import type { SimulatedFile } from "./simulated-file.ts";
 
+/** What a buffer holds while it is being read into. */
+const IN_FLIGHT = 0xa5;
+
 export class MountedDisk implements Disk {
   readonly #disk: SimulatedDisk;
   readonly #life: number;
@@ -24,9 +27,13 @@ export class MountedDisk implements Disk {
     return this.#disk.operate(this.#life, "list", path, () => this.#disk.list(path));
   }
 
-  async open(path: string, mode: OpenMode): Promise<DiskFile> {
-    const file = await this.#disk.operate(this.#life, "open", path, () => this.#disk.openFile(path, mode));
-    return new MountedFile(this.#disk, this.#life, path, file, mode !== "read");
+  open(path: string, mode: OpenMode): Promise<DiskFile> {
+    return this.#disk.operate(this.#life, "open", path, () => {
+      const file = this.#disk.openFile(path, mode);
+      const opened = new MountedFile(this.#disk, this.#life, path, file, mode !== "read");
+      this.#disk.noteOpened(opened);
+      return opened;
+    });
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -49,9 +56,9 @@ export class MountedDisk implements Disk {
   }
 
   async lock(path: string): Promise<DiskLock> {
-    this.#disk.takeLock(path, this.#life);
+    const owner = this.#disk.takeLock(path, this.#life);
     return {
-      release: async () => this.#disk.releaseLock(path, this.#life),
+      release: async () => this.#disk.releaseLock(path, owner),
     };
   }
 }
@@ -79,6 +86,8 @@ class MountedFile implements DiskFile {
 
   async read(into: Uint8Array, position: number): Promise<number> {
     this.#requireOpen();
+    // The buffer is the disk's from now on: whoever goes on looking into it finds something else there.
+    into.fill(IN_FLIGHT, 0, Math.min(into.length, Math.max(0, this.#file.size - position)));
     return this.#disk.operate(this.#life, "read", this.path, () => this.#file.read(into, position));
   }
 
@@ -123,6 +132,7 @@ class MountedFile implements DiskFile {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#disk.noteClosed(this);
   }
 
   #requireOpen(): void {

@@ -152,6 +152,47 @@ describe("the simulated disk, failing", () => {
     expect(images[0]).to.equal(images[1]);
   });
 
+  it("takes a read's buffer from the call on, as far as there is something to read", async () => {
+    const disk = await withFile("buffer");
+    const file = await disk.mount().open(FILE, "read");
+    const into = new Uint8Array(100).fill(1);
+    const reading = file.read(into, SECTORS * SECTOR_BYTES - 60);
+    expect(new Set(into.subarray(0, 60)))
+      .not.to.include(0)
+      .and.not.to.include(1);
+    expect(await reading).to.equal(60);
+    expect([...into]).to.deep.equal([...new Array(60).fill(0), ...new Array(40).fill(1)]);
+  });
+
+  it("knows which files a process has open, and that a dead one has none", async () => {
+    const disk = await withFile("handles");
+    disk.killProcess();
+    expect(disk.openPaths()).to.deep.equal([]);
+    const first = await disk.mount().open(FILE, "read");
+    const second = await disk.mount().open(FILE, "update");
+    expect(disk.openPaths()).to.deep.equal([FILE, FILE]);
+    disk.fail({ operation: "open", code: "io" });
+    expect(await failureOf(disk.mount().open(FILE, "read"))).to.equal("io");
+    await first.close();
+    await first.close();
+    expect(disk.openPaths()).to.deep.equal([FILE]);
+    disk.killProcess();
+    await second.close();
+    expect(disk.openPaths()).to.deep.equal([]);
+  });
+
+  it("releases a lock for who has taken it, once, and not for who takes it afterwards", async () => {
+    const mounted = (await withFile("lock")).mount();
+    const first = await mounted.lock("/data/lock");
+    expect(await failureOf(mounted.lock("/data/lock"))).to.equal("locked");
+    await first.release();
+    const second = await mounted.lock("/data/lock");
+    await first.release();
+    expect(await failureOf(mounted.lock("/data/lock"))).to.equal("locked");
+    await second.release();
+    await (await mounted.lock("/data/lock")).release();
+  });
+
   it("takes its time when told to, in virtual time", async () => {
     const clock = new VirtualClock();
     const disk = new SimulatedDisk(seededRandom("slow"), { clock, latencyMsMax: 50 });
