@@ -35,8 +35,8 @@ export interface ScanEnd {
   readonly refused: string | null;
 }
 
-const CHUNK_BYTES = 1024 * 1024;
-const OVERLAP_BYTES = 64 * 1024;
+export const CHUNK_BYTES = 1024 * 1024;
+export const OVERLAP_BYTES = 64 * 1024;
 
 /** What one pass over a chunk came to: where it stopped, and why. */
 type Step = { readonly stop: "more" | "end" | "sealed"; readonly offset: number; readonly need: number };
