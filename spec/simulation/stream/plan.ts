@@ -173,10 +173,12 @@ function drawRates(random: Random, nodes: number, drift: number): number[] {
   return Array.from({ length: nodes }, () => 1 + (random.next() - 0.5) * wild);
 }
 
+/** Nodes beat half as often as by default, which is most of what a quiet cluster costs; some have tiny batches. */
 function drawLimits(random: Random): Record<string, number> {
+  const pace = { heartbeatMs: 200, suspectAfterMs: 500, probeIntervalMs: 200, failureTimeoutMs: 2_000 };
   return chance(random, 0.3)
-    ? { batchBytes: between(random, 2_000, 16_000), quantumMessages: between(random, 1, 8) }
-    : {};
+    ? { ...pace, batchBytes: between(random, 2_000, 16_000), quantumMessages: between(random, 1, 8) }
+    : pace;
 }
 
 function drawKeys(random: Random): { key: string; kind: KeyKind }[] {
