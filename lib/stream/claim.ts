@@ -29,7 +29,7 @@ export function mayClaim(state: ReplicaState): boolean {
 
 /**
  * Asks whether a new epoch is welcome; forced, only whether it can be. Null: with the present members. Who is
- * to become a member must agree in any case: a replica that is gone cannot come back as the same one.
+ * to become a member must agree in any case: nobody proposes a replica that does not answer.
  */
 export function ask(turn: Turn, wanted: Configuration | null, force: boolean): void {
   const { state } = turn;
@@ -67,7 +67,8 @@ export function sendPreseals(turn: Turn): void {
     const { epoch, configuration, force } = preseal;
     const asked = new Set([...hard.activated.configuration.members, ...configuration.members]);
     const missing = [...asked].filter((member) => member !== self && !preseal.yes.includes(member));
-    turn.send(missing, { type: "preseal", epoch, configuration, force });
+    const base = hard.activated.epoch;
+    turn.send(missing, { type: "preseal", epoch, configuration, base, force });
   }
 }
 

@@ -50,7 +50,7 @@ export function onHeartbeat(turn: Turn, from: ReplicaId, message: Heartbeat): vo
 function hearOwner(turn: Turn, from: ReplicaId, message: Append | Heartbeat): boolean {
   const { state } = turn;
   const { epoch, round, sentAt } = message;
-  if (state.role === "gone" || state.role === "damaged") {
+  if (state.role === "damaged") {
     return false;
   }
   if (isHigher(state.hard.promise, epoch)) {

@@ -54,7 +54,7 @@ type FieldsOf<M extends Message> = { readonly [Field in Exclude<keyof M, "type">
 
 /** Every field of every type, so that a new one does not compile without its check. */
 const FIELDS: { readonly [Type in Message["type"]]: FieldsOf<Extract<Message, { readonly type: Type }>> } = {
-  preseal: { epoch: isEpoch, configuration: isConfiguration, force: isFlag },
+  preseal: { epoch: isEpoch, configuration: isConfiguration, base: isEpoch, force: isFlag },
   presealOk: { epoch: isEpoch },
   presealNo: { epoch: isEpoch, promise: isEpoch, activated: orNull(isProposed) },
   seal: { epoch: isEpoch, configuration: isConfiguration },

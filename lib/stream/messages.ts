@@ -24,6 +24,8 @@ export interface Preseal {
   readonly type: "preseal";
   readonly epoch: Epoch;
   readonly configuration: Configuration;
+  /** The newest activated epoch that the asker knows. */
+  readonly base: Epoch;
   /** Somebody has decided that the primary goes, whether or not it is still heard. */
   readonly force: boolean;
 }

@@ -106,8 +106,8 @@ export const roleChart = setup({ types }).createMachine({
       on: { damaged: undefined, retired: undefined },
     },
     gone: {
-      description: "No member any more: takes part in nothing.",
-      on: { damaged: undefined },
+      description: "No member any more. Still promises and tells what it holds; may be fed again.",
+      on: { fed: "learner", admitted: "syncing" },
     },
   },
 });

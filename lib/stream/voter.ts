@@ -16,8 +16,10 @@ export function onPreseal(turn: Turn, from: ReplicaId, message: Preseal): void {
   if (role === "damaged") {
     return;
   }
-  const { epoch } = message;
-  if (role !== "gone" && isHigher(epoch, hard.promise) && (message.force || isPrimaryLost(turn, from))) {
+  const { epoch, base } = message;
+  // Who has not heard of the present members hears of them before it disturbs them.
+  const outdated = hard.activated !== null && isHigher(hard.activated.epoch, base);
+  if (!outdated && isHigher(epoch, hard.promise) && (message.force || isPrimaryLost(turn, from))) {
     turn.send(from, { type: "presealOk", epoch });
   } else {
     turn.send(from, { type: "presealNo", epoch, promise: hard.promise, activated: hard.activated });
@@ -70,7 +72,7 @@ export function onSeal(turn: Turn, from: ReplicaId, message: Seal): void {
 /** Gives the owner of a claim what its log lacks, or begins to send a snapshot when that is no longer held. */
 export function onFetch(turn: Turn, from: ReplicaId, message: Fetch): void {
   const { hard, log, role, settings } = turn.state;
-  if (role === "gone" || role === "damaged") {
+  if (role === "damaged") {
     return;
   }
   if (!isSame(message.epoch, hard.promise)) {
