@@ -14,7 +14,7 @@ const owned = { epoch, commitSeq: 1, barrierSeq: 1, round: 2, sentAt: 5.5 };
 
 /** One of each type. */
 const MESSAGES: { readonly [Type in Message["type"]]: Extract<Message, { readonly type: Type }> } = {
-  preseal: { type: "preseal", epoch, configuration, force: false },
+  preseal: { type: "preseal", epoch, configuration, base: epoch, force: false },
   presealOk: { type: "presealOk", epoch },
   presealNo: { type: "presealNo", epoch, promise: epoch, activated: null },
   seal: { type: "seal", epoch, configuration },
