@@ -85,6 +85,7 @@ export class JournalFolder {
   #state: JournalState;
   #markTimer: Timer | null = null;
   #closing: Promise<void> | null = null;
+  #releasing: Promise<void> | null = null;
   #relieving = false;
   readonly #onRoom: (folder: JournalFolder) => Promise<void>;
 
@@ -254,15 +255,25 @@ export class JournalFolder {
     return this.#closing;
   }
 
+  /** Lets files and lock go and writes nothing: for an opening that failed half-way. */
+  abandon(): Promise<void> {
+    this.#stopTimers();
+    this.#closing ??= this.#release();
+    return this.#closing;
+  }
+
   async #close(): Promise<void> {
     this.#stopTimers();
-    if (this.writer.failure === null) {
-      await this.upkeep.run(async () => {
-        await this.writer.sync();
-        await this.#saveState({ closed: true });
-      });
+    try {
+      if (this.writer.failure === null) {
+        await this.upkeep.run(async () => {
+          await this.writer.sync();
+          await this.#saveState({ closed: true });
+        });
+      }
+    } finally {
+      await this.#release();
     }
-    await this.#release();
   }
 
   /** After a failure nothing more is written; files and lock are let go. */
@@ -275,7 +286,12 @@ export class JournalFolder {
     this.settings.onFailure(error);
   }
 
-  async #release(): Promise<void> {
+  #release(): Promise<void> {
+    this.#releasing ??= this.#letGo();
+    return this.#releasing;
+  }
+
+  async #letGo(): Promise<void> {
     await this.writer.idle();
     await this.store.close();
     for (const { slots } of this.streams.values()) {

@@ -11,7 +11,7 @@ import { type Disk, DiskError, type DiskLock, joinPath } from "../disk/disk.ts";
 import { nodeDisk } from "../disk/node-disk.ts";
 import { restoreBackup } from "./backup.ts";
 import { JournalError } from "./errors.ts";
-import { JournalFolder, type Ports, type StreamEntry } from "./folder.ts";
+import { type FolderParts, JournalFolder, type Ports, type StreamEntry } from "./folder.ts";
 import { FORMAT_VERSION, RECORD } from "./format.ts";
 import type { Found } from "./found.ts";
 import { Journal } from "./journal.ts";
@@ -177,9 +177,7 @@ async function createFolder(
     streams: 0,
   };
   const parts = { path: dir, ports, settings, lock, slots, state, segments: [], streams: new Map(), report };
-  const folder = new JournalFolder(parts, makeRoom);
-  await folder.start();
-  return folder;
+  return started(new JournalFolder(parts, makeRoom), (folder) => folder.start());
 }
 
 async function resumeFolder(
@@ -195,7 +193,34 @@ async function resumeFolder(
   const bootId = await disk.bootId();
   // A name that a killed process gave may be in the cache only, and what follows builds on it.
   await disk.syncFolder(dir);
-  const streams = await openStreams(disk, dir, found);
+  const opened: SlotFile[] = [];
+  let resumed: Resumed;
+  try {
+    resumed = await resume(disk, dir, found, bootId, opened);
+  } catch (thrown) {
+    // Why the opening failed is what counts; a file that cannot be closed stays with the process.
+    await Promise.allSettled(opened.map((file) => file.close()));
+    throw thrown;
+  }
+  const parts = { path: dir, ports, settings, lock, segments: found.segments, ...resumed };
+  return started(new JournalFolder(parts, makeRoom), async (folder) => {
+    await folder.start();
+    await markResets(folder, found);
+  });
+}
+
+/** What opening makes of a folder that is sound. */
+type Resumed = Pick<FolderParts, "slots" | "state" | "streams" | "report">;
+
+/** Repairs what recovery found. Each state file it opens is in `opened` at once, whatever fails then. */
+async function resume(
+  disk: Disk,
+  dir: string,
+  found: Found,
+  bootId: string,
+  opened: SlotFile[],
+): Promise<Resumed> {
+  const streams = await openStreams(disk, dir, found, opened);
   const cutFile = await repairTail(disk, dir, found);
   await removeLeftovers(disk, dir, found.leftovers);
   const newest = found.segments.at(-1);
@@ -208,13 +233,23 @@ async function resumeFolder(
     bootId,
   };
   const slots = await SlotFile.open(disk, joinPath(dir, JOURNAL_STATE_NAME), found.slots);
+  opened.push(slots);
   await slots.update(state);
-  const report = reportOf(found, bootId, cutFile);
-  const parts = { path: dir, ports, settings, lock, slots, state, segments: found.segments, streams, report };
-  const folder = new JournalFolder(parts, makeRoom);
-  await folder.start();
-  await markResets(folder, found);
-  return folder;
+  return { slots, state, streams, report: reportOf(found, bootId, cutFile) };
+}
+
+/** The folder once `steps` are done; it lets go of its files when they fail. */
+async function started(
+  folder: JournalFolder,
+  steps: (folder: JournalFolder) => Promise<void>,
+): Promise<JournalFolder> {
+  try {
+    await steps(folder);
+    return folder;
+  } catch (thrown) {
+    await Promise.allSettled([folder.abandon()]);
+    throw thrown;
+  }
 }
 
 /** What is fixed for the life of a journal may be left out, or said again, but not changed. */
@@ -230,11 +265,17 @@ function checkUnchanged(state: JournalState, tuning: JournalOptions): void {
 }
 
 /** An uncertain tail is noted with every stream before it is cut, so that no later opening forgets it. */
-async function openStreams(disk: Disk, dir: string, found: Found): Promise<Map<string, StreamEntry>> {
+async function openStreams(
+  disk: Disk,
+  dir: string,
+  found: Found,
+  opened: SlotFile[],
+): Promise<Map<string, StreamEntry>> {
   const uncertain = found.tail?.verdict === "uncertain";
   const streams = new Map<string, StreamEntry>();
   for (const { state, slots, log, snapshot } of found.streams) {
     const file = await SlotFile.open(disk, joinPath(dir, streamStateName(state.id)), slots);
+    opened.push(file);
     const now = uncertain ? { ...state, tailCertain: false } : state;
     if (uncertain) {
       await file.update(now);

@@ -68,24 +68,39 @@ export async function removeLeftovers(disk: Disk, folder: string, names: readonl
   }
 }
 
-/** An uncertain tail may be all there is of an acknowledged batch: it is kept for whoever looks into it. */
+/**
+ * An uncertain tail may be all there is of an acknowledged batch: it is kept for whoever looks into it. A
+ * file that is there already is left: a crash may have come when the tail was half filled with zeros, and
+ * then that file is the only one with the whole of it.
+ */
 async function keepTail(disk: Disk, folder: string, segment: Segment, tail: FoundTail): Promise<string> {
-  const lsn = segment.lsnAt(tail.offset).toString(16).padStart(16, "0");
-  const path = joinPath(folder, `tail-${lsn}.cut`);
+  const bytes = new Uint8Array(tail.usedEnd - tail.offset);
   const from = await disk.open(segment.path, "read");
   try {
-    const bytes = new Uint8Array(tail.usedEnd - tail.offset);
     await from.read(bytes, tail.offset);
-    await removeIfThere(disk, path);
-    const to = await disk.open(path, "create");
-    try {
-      await to.writeDurably(bytes, 0);
-    } finally {
-      await to.close();
-    }
   } finally {
     await from.close();
   }
+  const draft = joinPath(folder, "tail.tmp");
+  await removeIfThere(disk, draft);
+  const to = await disk.open(draft, "create");
+  try {
+    await to.writeDurably(bytes, 0);
+  } finally {
+    await to.close();
+  }
+  const path = joinPath(folder, cutName(segment.lsnAt(tail.offset), await disk.list(folder)));
+  await disk.rename(draft, path);
   await disk.syncFolder(folder);
   return path;
+}
+
+/** The first name for what is cut at `lsn` that is not taken. */
+function cutName(lsn: number, taken: readonly string[]): string {
+  const stem = `tail-${lsn.toString(16).padStart(16, "0")}`;
+  let name = `${stem}.cut`;
+  for (let count = 1; taken.includes(name); count++) {
+    name = `${stem}-${count}.cut`;
+  }
+  return name;
 }
