@@ -104,6 +104,38 @@ describe("a folder of many streams", () => {
     }
   });
 
+  it("keeps after a crash the segment that holds the copies of a stream", async () => {
+    const folder = await open(world, { maxLogBytes: 65_536, compaction: "background" });
+    const active = await world.run(openStream(folder, "active", new ListMachine()));
+    const idle = await world.run(openStream(folder, "idle"));
+    await world.run(idle.append(["one", "two", "three"].map(bytes)));
+    for (let count = 0; count < 200 && folder.copiedForward === 0; count++) {
+      await world.run(active.appendAndCommit(bytes(`${active.lastSeq + 1}`)));
+    }
+    const holders = ({ store }: JournalFolder): number[] =>
+      store.segments.filter((segment) => segment.lastSeqOf(2) > 0).map(({ number }) => number);
+    const [holder, ...others] = holders(folder);
+    expect(others).to.deep.equal([]);
+    world.disk.crash();
+    const again = await open(world, { compaction: "background" });
+    const [reopened, found] = [
+      await world.run(openStream(again, "active", new ListMachine())),
+      await world.run(openStream(again, "idle")),
+    ];
+    expect(holders(again)).to.deep.equal([holder]);
+    for (let count = 0; count < 40; count++) {
+      await world.run(reopened.appendAndCommit(bytes("more")));
+    }
+    await world.run(reopened.compact());
+    expect(again.store.segments[0]?.number).to.equal(holder);
+    expect(await texts(world, found)).to.deep.equal(["one", "two", "three"]);
+    world.disk.crash();
+    const last = await open(world);
+    const kept = await world.run(openStream(last, "idle"));
+    expect(await texts(world, kept)).to.deep.equal(["one", "two", "three"]);
+    await world.run(last.close());
+  });
+
   it("lets the log grow beyond maxLogBytes where copying would free less than it takes", async () => {
     const folder = await open(world, { maxLogBytes: 65_536 });
     const [journal] = await openMany(world, folder, ["never committed"]);

@@ -107,6 +107,11 @@ function readSegment(file: Uint8Array): RawRecord[] {
   }
 }
 
+/** How many records a segment holds, the one that closes it left out. */
+function recordsIn(world: World, path: string): number {
+  return readSegment(world.disk.bytes(path)).filter(({ type }) => type !== 8).length;
+}
+
 /** What enters the chain for an entry. */
 function wordsOf({ epoch, seq, kind, payload }: RawRecord): number[] {
   const padded = new Uint8Array(Math.ceil(payload.length / 8) * 8);
@@ -197,6 +202,61 @@ describe("the format as the docs describe it", () => {
       name: "main",
       id: 1,
     });
+  });
+
+  it("closes a segment with exactly recordsPerSegment records, also one that was taken up again", async () => {
+    const world = new World("records");
+    const counts = (): number[] => world.segments().map((path) => recordsIn(world, path));
+    const journal = await world.open();
+    await world.run(journal.append(Array.from({ length: 20 }, (_, index) => bytes(`${index}`))));
+    expect(counts()).to.deep.equal([20]);
+    await world.run(journal.append(bytes("next")));
+    expect(counts()).to.deep.equal([20, 1]);
+    for (let count = 2; count <= 20; count++) {
+      await world.run(journal.append(bytes(`${count}`)));
+    }
+    expect(counts()).to.deep.equal([20, 20]);
+    await world.run(journal.close());
+    const again = await world.open();
+    await world.run(again.append(bytes("after")));
+    expect(counts()).to.deep.equal([20, 20, 1]);
+    await world.run(again.close());
+  });
+
+  for (const sync of ["batch", "writeThrough"] as const) {
+    it(`tells in every record the LSN at which its write begins, in the sync mode ${sync}`, async () => {
+      const world = new World(`synced-${sync}`);
+      const journal = await world.open({ sync });
+      const begins: number[] = [];
+      for (const length of [1, 3, 1, 30, 5]) {
+        const { endLsn } = journal.folder.writer;
+        begins.push(...new Array<number>(length).fill(endLsn));
+        await world.run(journal.append(new Array<Uint8Array>(length).fill(bytes("a"))));
+      }
+      const entries = world
+        .segments()
+        .flatMap((path) => readSegment(world.disk.bytes(path)))
+        .filter(({ type }) => type === 1);
+      expect(entries.map(({ syncedLsn }) => syncedLsn)).to.deep.equal(begins);
+      await world.run(journal.close());
+    });
+  }
+
+  it("tells in the other sync modes how far the log was synced, and no further", async () => {
+    const world = new World("synced-none");
+    const journal = await world.open({ sync: "none" });
+    const synced: number[] = [];
+    for (let seq = 1; seq <= 9; seq++) {
+      synced.push(seq <= 3 ? 0 : (synced.at(-1) ?? 0));
+      if (seq % 3 === 1 && seq > 1) {
+        await world.run(journal.sync());
+        synced[seq - 1] = journal.folder.writer.endLsn;
+      }
+      await world.run(journal.append(bytes(`${seq}`)));
+    }
+    const records = readSegment(world.disk.bytes(world.newestSegment()));
+    expect(records.map(({ syncedLsn }) => syncedLsn)).to.deep.equal(synced);
+    await world.run(journal.close());
   });
 
   it("never lets a segment outgrow segmentBytes, the record that closes it included", async () => {
