@@ -18,7 +18,9 @@ import type { WorkOperation } from "./workload.ts";
 
 const FIRST_WAVE_MS = 1_000;
 /** Operations of one wave come within so long. */
-const WAVE_SPREAD_MS = 2;
+const WAVE_SPREAD_MS = 20;
+/** The share of a wave that comes in one turn. */
+const AT_ONCE = 0.8;
 const WAVE_MIN = 6;
 const WAVE_MAX = 16;
 
@@ -70,10 +72,14 @@ export class Clients {
     }
   }
 
-  /** So many operations of whichever clients. */
+  /** So many operations of whichever clients: most at once, so that they meet, the others a little later. */
   wave(size: number): void {
     for (let left = size; left > 0; left--) {
-      this.#hosts.later(this.#random.next() * WAVE_SPREAD_MS, () => this.#operate());
+      if (chance(this.#random, AT_ONCE)) {
+        this.#operate();
+      } else {
+        this.#hosts.later(this.#random.next() * WAVE_SPREAD_MS, () => this.#operate());
+      }
     }
   }
 
@@ -176,6 +182,7 @@ export class Clients {
       outcome: "open",
       value: null,
       seq: 0,
+      epoch: "",
     };
     this.records.push(record);
     this.open += 1;
@@ -192,7 +199,8 @@ export class Clients {
         this.#answered(record, host, life, "ok", value, this.#readSeqs.get(record.call) ?? 0);
       }, fail);
     } else {
-      client.request(asked.operation, { timeoutMs }).then(({ value, seq }) => {
+      client.request(asked.operation, { timeoutMs }).then(({ value, seq, epoch }) => {
+        record.epoch = epoch.owner;
         this.#answered(record, host, life, "ok", value, seq);
       }, fail);
     }

@@ -20,38 +20,20 @@ import { coreSettings } from "../../../lib/stream/settings.ts";
 import { createReplica, step } from "../../../lib/stream/step.ts";
 import { canPropose } from "../../../lib/stream/writer.ts";
 import { Agenda } from "./agenda.ts";
+import { expectLife } from "./core-life.ts";
 import { CoreNetwork } from "./core-network.ts";
+import type { Cell, CoreResult } from "./core-types.ts";
 import { between, chance, pick, spread } from "./draw.ts";
 import { Observer } from "./observer.ts";
 import { drawSettings } from "./plan.ts";
 import { keepsQuorums } from "./quorums.ts";
 import { RECORDS_KEPT, Trace } from "./trace.ts";
-import { shortId, type Violation, World } from "./world.ts";
+import { shortId, World } from "./world.ts";
 
 const RUN_MS = 60_000;
 const HEAL_AT_MS = 45_000;
 /** Then nothing new is asked for any more. */
 const REST_AT_MS = 55_000;
-
-export interface CoreResult {
-  readonly seed: number;
-  readonly violations: readonly Violation[];
-  readonly hash: string;
-  readonly trace: Trace;
-  readonly world: World;
-  readonly steps: number;
-}
-
-interface Cell {
-  readonly id: ReplicaId;
-  state: ReplicaState;
-  pausedUntil: number;
-  alive: boolean;
-  readonly probe: ReturnType<Observer["probe"]>;
-  /** What is durable, in disk mode: the state as of the last store that is done. */
-  durable: ReplicaState;
-  nudged: boolean;
-}
 
 class CoreRun {
   readonly #seed: number;
@@ -99,7 +81,7 @@ class CoreRun {
     this.#agenda.runUntil(HEAL_AT_MS);
     this.#heal(nodes);
     this.#agenda.runUntil(RUN_MS);
-    this.#judge();
+    expectLife(this.#world, this.#writer(), this.#onNode);
     const { violations } = this.#world;
     return {
       seed: this.#seed,
@@ -258,18 +240,14 @@ class CoreRun {
     }
     const node = pick(this.#random, nodes) ?? "a";
     const other = pick(this.#random, nodes) ?? "b";
-    const aimed = chance(this.#random, 0.4) ? (this.#writer()?.id ?? node) : node;
-    const cell = this.#onNode.get(nodeOf(aimed));
+    const aimed = chance(this.#random, 0.4) ? nodeOf(this.#writer()?.id ?? `${node}/`) : node;
     const lasts = spread(this.#random, 100, 5_000);
     switch (this.#random.below(6)) {
       case 0:
-        this.#crash(cell, lasts);
+        this.#crash(this.#onNode.get(aimed), lasts);
         break;
       case 1:
-        if (cell !== undefined) {
-          this.#trace.note(node, `pause ${shortId(cell.id)} for ${lasts}`);
-          cell.pausedUntil = this.#agenda.now + lasts;
-        }
+        this.#pause(this.#onNode.get(aimed), lasts);
         break;
       case 2:
         this.#cutOff([`${node}>${other}`], lasts);
@@ -277,26 +255,33 @@ class CoreRun {
       case 3:
         this.#cutOff([`${node}>${other}`, `${other}>${node}`], lasts);
         break;
-      case 4: {
-        const alone = nodeOf(aimed);
+      case 4:
         this.#cutOff(
-          nodes.flatMap((each) => [`${alone}>${each}`, `${each}>${alone}`]),
+          nodes.flatMap((each) => [`${aimed}>${each}`, `${each}>${aimed}`]),
           lasts,
         );
         break;
-      }
       default:
-        if (cell?.alive === true) {
-          const to = pick(this.#random, [...this.#onNode.values()]);
-          const forced = chance(this.#random, 0.5);
-          if (forced || to === undefined) {
-            this.#step(cell, { type: "claim", configuration: null, force: true });
-          } else {
-            this.#step(cell, { type: "handOver", to: to.id });
-          }
-        }
+        this.#moveRole(this.#onNode.get(aimed));
     }
     this.#later(spread(this.#random, 100, 4_000), () => this.#harm(nodes));
+  }
+
+  #pause(cell: Cell | undefined, lasts: number): void {
+    if (cell !== undefined) {
+      this.#trace.note("net", `pause ${shortId(cell.id)} for ${lasts}`);
+      cell.pausedUntil = this.#agenda.now + lasts;
+    }
+  }
+
+  #moveRole(cell: Cell | undefined): void {
+    const to = pick(this.#random, [...this.#onNode.values()]);
+    if (cell?.alive === true && to !== undefined) {
+      const event: StreamEvent = chance(this.#random, 0.5)
+        ? { type: "claim", configuration: null, force: true }
+        : { type: "handOver", to: to.id };
+      this.#step(cell, event);
+    }
   }
 
   #cutOff(links: readonly string[], lasts: number): void {
@@ -341,7 +326,6 @@ class CoreRun {
     }
   }
 
-  /** What an operator does: lost replicas are replaced by those that run in their place; members change. */
   #keep(nodes: readonly string[]): void {
     if (this.#agenda.now > REST_AT_MS) {
       return;
@@ -349,11 +333,7 @@ class CoreRun {
     const writer = this.#writer();
     const configuration = writer?.state.writer?.configuration;
     if (writer !== undefined && configuration !== undefined) {
-      const members = configuration.members.map((member) => {
-        const here = this.#onNode.get(nodeOf(member));
-        const lost = this.#world.replicas.get(member)?.lost === true;
-        return lost && here?.alive === true ? here.id : member;
-      });
+      const members = this.#withoutLost(configuration.members);
       const changed = this.#healing ? members : this.#change(nodes, members);
       if (changed.join() !== configuration.members.join() && changed.includes(writer.id)) {
         this.#step(writer, { type: "claim", configuration: majorityOf(changed), force: false });
@@ -362,26 +342,38 @@ class CoreRun {
     this.#later(300 + this.#random.next() * 2_000, () => this.#keep(nodes));
   }
 
+  /** Lost members are replaced by those that run in their place, as an operator would do. */
+  #withoutLost(members: readonly ReplicaId[]): ReplicaId[] {
+    return members.map((member) => {
+      const here = this.#onNode.get(nodeOf(member));
+      const lost = this.#world.replicas.get(member)?.lost === true;
+      return lost && here?.alive === true ? here.id : member;
+    });
+  }
+
   #change(nodes: readonly string[], members: readonly ReplicaId[]): ReplicaId[] {
     const spare = nodes.filter((node) => !members.some((member) => nodeOf(member) === node));
     const add = pick(this.#random, spare);
     if (add !== undefined && chance(this.#random, 0.3)) {
-      const id = this.#newId(add);
-      const old = this.#onNode.get(add);
-      if (old !== undefined) {
-        if (!keepsQuorums(this.#world, old.id)) {
-          return [...members];
-        }
-        this.#lose(old);
-      }
-      this.#begin(id, createReplica(id, this.#settings));
-      return [...members, id];
+      const fresh = this.#fresh(add);
+      return fresh === null ? [...members] : [...members, fresh];
     }
-    if (members.length > 3 && chance(this.#random, 0.4)) {
-      const gone = pick(this.#random, members);
-      return members.filter((member) => member !== gone);
+    const gone = members.length > 3 && chance(this.#random, 0.4) ? pick(this.#random, members) : undefined;
+    return members.filter((member) => member !== gone);
+  }
+
+  /** An empty replica in place of the one on a node that is no member; null when that one is still needed. */
+  #fresh(node: string): ReplicaId | null {
+    const old = this.#onNode.get(node);
+    if (old !== undefined && !keepsQuorums(this.#world, old.id)) {
+      return null;
     }
-    return [...members];
+    if (old !== undefined) {
+      this.#lose(old);
+    }
+    const id = this.#newId(node);
+    this.#begin(id, createReplica(id, this.#settings));
+    return id;
   }
 
   // --- the end ------------------------------------------------------------------------------------
@@ -397,25 +389,6 @@ class CoreRun {
         if (!cell.alive) {
           this.#restart(cell, this.#settings.durability === "disk");
         }
-      }
-    }
-  }
-
-  /** Liveness: somebody writes, and all members have the same log. */
-  #judge(): void {
-    const writer = this.#writer();
-    const configuration = writer?.state.writer?.configuration;
-    if (writer === undefined || configuration === undefined) {
-      const roles = [...this.#onNode.values()].map(({ id, state }) => `${shortId(id)} ${state.role}`);
-      this.#world.violate("liveness", `nobody writes: ${roles.join(", ")}`);
-      return;
-    }
-    const { commitSeq } = writer.state;
-    for (const member of configuration.members) {
-      const state = this.#onNode.get(nodeOf(member))?.state;
-      if (state?.self !== member || state.commitSeq !== commitSeq) {
-        const at = `${state?.role} at ${state?.commitSeq}`;
-        this.#world.violate("liveness", `${shortId(member)} is ${at}, the writer at ${commitSeq}`);
       }
     }
   }

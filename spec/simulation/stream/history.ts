@@ -36,6 +36,8 @@ export interface Recorded {
   outcome: "open" | "ok" | "unknown" | "refused";
   value: unknown;
   seq: number;
+  /** Of the entry that carries it: the owner of its epoch. */
+  epoch: string;
 }
 
 export interface Finding {

@@ -10,6 +10,7 @@ import { checkAtRest } from "../../checkers/state-hash.ts";
 import { SimCluster } from "../../support/sim-cluster.ts";
 import { CalmClock } from "./calm-clock.ts";
 import { Clients } from "./clients.ts";
+import { judgeCommitted } from "./committed.ts";
 import { judge } from "./history.ts";
 import { Hosts, STREAM } from "./hosts.ts";
 import { Letters } from "./letters.ts";
@@ -180,10 +181,27 @@ class Run {
     const lasting = mode === "strong" || (mode === "sync" && durability === "memory");
     const promises = { mode, lasting, leases: settings.leaseMs > 0 };
     const { findings, histories, steps } = judge(this.#clients.records, promises, this.#final);
-    for (const { rule, message } of findings) {
+    const committed = judgeCommitted({
+      committed: this.#world.committed,
+      records: this.#clients.records,
+      lasting,
+      reportedLost: this.#reportedLost(),
+      final: this.#final,
+    });
+    for (const { rule, message } of [...findings, ...committed]) {
       this.#world.violate(rule, message);
     }
     return { histories, steps };
+  }
+
+  /** A replica that has died, once or for good, may have died with what it had to report. */
+  #reportedLost(): Map<string, number | null> {
+    const found = new Map<string, number | null>();
+    for (const { self, state, lives, lost, down } of this.#world.replicas.values()) {
+      const died = lives > 1 || lost || down;
+      found.set(state.owner, died ? null : (this.#hosts.reportedLost.get(self) ?? 0));
+    }
+    return found;
   }
 
   #result(checked: Checked, cpuMs: number): SeedResult {
