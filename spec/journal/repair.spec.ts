@@ -64,7 +64,7 @@ function cutFiles(world: World): Uint8Array[] {
 /** Whether the bytes of the tail are in a file of their own, or where they were. */
 function tailIsKept(world: World, tail: Uint8Array): boolean {
   const contents = [...cutFiles(world), world.disk.bytes(world.newestSegment())];
-  return contents.some((content) => Buffer.from(content).includes(tail));
+  return contents.some((content) => Buffer.from(content).includes(Buffer.from(tail)));
 }
 
 describe("an opening that repairs", function () {
