@@ -130,6 +130,11 @@ export class ReplicaHome {
     return this.options.mode !== "strong" && this.replica.role === "open";
   }
 
+  /** Ends the storage when what was asked of it is done; after the actor has ended. */
+  async close(): Promise<void> {
+    await this.storage?.close();
+  }
+
   nextReadId(): number {
     this.#lastReadId += 1;
     return this.#lastReadId;

@@ -10,7 +10,10 @@ import type { StreamMode } from "./requests.ts";
 import type { ReplicaSettings } from "./settings.ts";
 import type { StreamStorage } from "./storage.ts";
 
-/** Places in the shell where a test may throw or crash; each stands before what it names. */
+/**
+ * Places in the shell where a test may throw; each stands before what it names. A throw crashes the actor, in
+ * storage (`store:`) it fails the storage for good.
+ */
 export const FAULT_POINTS = [
   "effect:send",
   "effect:store",
@@ -65,7 +68,7 @@ export interface ReplicaOptions {
   readonly settings?: Partial<ReplicaSettings>;
   /** Sees every step of the pure replica. */
   readonly probe?: StreamProbe;
-  /** Called at each fault point; what it throws crashes the actor there. For tests. */
+  /** Called at each fault point. For tests. */
   readonly faultPoint?: (point: FaultPoint) => void;
 }
 

@@ -15,14 +15,15 @@ export interface ReplicaHost {
 
 /**
  * Opens the home of a replica and starts its actor, supervised, as `stream-<name>`. Rejects with
- * `config_mismatch`, with what storage rejects with, or with `already_started`.
+ * `config_mismatch`, with what storage rejects with, or with `already_started`. Whoever started it closes the
+ * home when the actor has ended, before the journal's folder.
  */
 export async function startReplica(host: ReplicaHost, options: ReplicaOptions): Promise<ReplicaHome> {
   const home = await ReplicaHome.open(host.system, options);
   try {
     await host.supervise(replicaChild(home, (listener) => host.onNodeEvent(listener)));
   } catch (thrown) {
-    await home.storage?.close();
+    await home.close();
     throw thrown;
   }
   return home;

@@ -136,9 +136,7 @@ export class StreamRig {
   async end(): Promise<void> {
     await this.cluster.stopAll();
     for (const home of this.homes.values()) {
-      if (home.storage !== null) {
-        await this.run(home.storage.close());
-      }
+      await this.run(home.close());
     }
     for (const folder of this.#folders.values()) {
       await this.run(folder.close());
