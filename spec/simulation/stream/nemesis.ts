@@ -16,9 +16,12 @@ export class Nemesis {
   readonly #hosts: Hosts;
   readonly #members: Members;
   readonly #letters: Letters;
+  readonly #wave: (size: number) => void;
 
-  constructor(hosts: Hosts, members: Members, letters: Letters) {
+  /** `wave`: lets so many operations come at once. */
+  constructor(hosts: Hosts, members: Members, letters: Letters, wave: (size: number) => void) {
     this.#hosts = hosts;
+    this.#wave = wave;
     this.#members = members;
     this.#letters = letters;
     hosts.onCrashPoint = (point) => {
@@ -34,7 +37,11 @@ export class Nemesis {
 
   /** Sets a timer for each fault of the plan. */
   begin(): void {
-    const now = this.#hosts.sim.clock.now();
+    const { clock, hub } = this.#hosts.sim;
+    for (const { from, to, delayMs } of this.#hosts.plan.slowLinks) {
+      hub.setFaults({ delayMs: [delayMs / 2, delayMs] }, { from, to });
+    }
+    const now = clock.now();
     for (const fault of this.#hosts.plan.faults) {
       this.#hosts.later(Math.max(0, fault.atMs - now), () => this.#carryOut(fault));
     }
@@ -242,6 +249,8 @@ export class Nemesis {
         this.#hosts.pause(host);
         this.#hosts.later(durationMs, () => this.#hosts.resume(host));
         return true;
+      case "strike":
+        return this.#strike(host, fault);
       case "actorCrash":
         return this.#crashActor(host);
       case "restartOfAll":
@@ -252,6 +261,34 @@ export class Nemesis {
       default:
         return false;
     }
+  }
+
+  /**
+   * The writer is struck when the clients are busy and one of its followers lags: whoever takes over then must
+   * not trust its own log.
+   */
+  #strike(writer: Host, { draw, draw2, durationMs, late }: Fault): boolean {
+    const others = this.#hosts.live.filter(({ home, name }) => home !== null && name !== writer.name);
+    const lagging = at(others, draw2);
+    if (writer.home?.replica.role !== "open" || lagging === undefined) {
+      return false;
+    }
+    const lagMs = 200 + draw * 800;
+    const lasting = Math.min(4_000, 1_000 + durationMs);
+    this.#cut([[writer.name, lagging.name]], false, lagMs);
+    this.#hosts.later(lagMs / 2, () => this.#wave(8));
+    this.#hosts.later(lagMs - 1, () => this.#wave(8));
+    this.#hosts.later(lagMs, () => {
+      if (late || !this.#kill(writer, lasting, false)) {
+        const names = this.#hosts.plan.nodes.filter((name) => name !== writer.name);
+        this.#cut(
+          names.map((name) => [writer.name, name]),
+          false,
+          lasting,
+        );
+      }
+    });
+    return true;
   }
 
   #kill(host: Host, downMs: number, power: boolean): boolean {

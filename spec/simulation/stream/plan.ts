@@ -38,6 +38,7 @@ export const FAULT_KINDS = {
   crashLoop: "process",
   actorCrash: "process",
   restartOfAll: "process",
+  strike: "process",
   syncError: "disk",
   writeError: "disk",
   noSpace: "disk",
@@ -93,6 +94,8 @@ export interface Plan {
   readonly readShare: number;
   readonly readModes: readonly ReadMode[];
   readonly faults: readonly Fault[];
+  /** Links that are slow throughout the safety phase, each in one direction, so that somebody always lags. */
+  readonly slowLinks: readonly { readonly from: string; readonly to: string; readonly delayMs: number }[];
 }
 
 /** The plan of a seed; the same for the same seed. */
@@ -135,6 +138,7 @@ export function drawPlan(seed: number): Plan {
     readShare: 0.2 + 0.3 * work.next(),
     readModes: drawReadModes(work),
     faults: drawFaults(random.fork("faults"), durability),
+    slowLinks: drawSlowLinks(random.fork("links"), founders),
   };
 }
 
@@ -181,6 +185,14 @@ function drawLimits(random: Random): Record<string, number> {
     : pace;
 }
 
+function drawSlowLinks(random: Random, founders: readonly string[]): Plan["slowLinks"] {
+  const count = chance(random, 0.5) ? between(random, 1, 2) : 0;
+  return Array.from({ length: count }, () => {
+    const [from = "a", to = "b"] = shuffled(random, founders);
+    return { from, to, delayMs: spread(random, 2, 300) };
+  });
+}
+
 function drawKeys(random: Random): { key: string; kind: KeyKind }[] {
   const kinds: readonly KeyKind[] = [
     "register",
@@ -219,6 +231,7 @@ const NEEDS_DISK: ReadonlySet<FaultKind> = new Set<FaultKind>([
 
 /** What each seed has, whatever else it draws: without them there would be too few epochs to learn from. */
 const UPHEAVALS: readonly (readonly [FaultKind, number])[] = [
+  ["strike", 5],
   ["kill", 3],
   ["pause", 2],
   ["isolation", 2],

@@ -64,7 +64,9 @@ class Run {
     this.#hosts = new Hosts(sim, plan, this.#trace, observer);
     this.#members = new Members(this.#hosts);
     this.#letters = new Letters(this.#hosts);
-    this.#nemesis = new Nemesis(this.#hosts, this.#members, this.#letters);
+    this.#nemesis = new Nemesis(this.#hosts, this.#members, this.#letters, (size) => {
+      this.#clients.wave(size);
+    });
     this.#clients = new Clients(this.#hosts);
     this.#hosts.onStep = (after, effects) => this.#letters.sent(after, effects);
     this.#hosts.onDown = (host) => this.#clients.hostDown(host);
