@@ -54,7 +54,7 @@ async function openMoment(world: World, disk: SimulatedDisk): Promise<{ list: st
 }
 
 describe("a crash of the machine", function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
 
   it(`at every sync of a log of ${RECORDS} records keeps every synced record`, async () => {
     const { moments, world } = await recordMoments();
@@ -113,7 +113,7 @@ async function judge(disk: SimulatedDisk, path: string, count: number): Promise<
 }
 
 describe("damage below the sync mark", function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
 
   it("by cutting the file at any of the bytes of a 64 KiB log is refused", async () => {
     const { world, count, path } = await smallLog();
