@@ -12,6 +12,10 @@ export interface WalkOptions {
   readonly reconfigures: boolean;
   /** Steps, on average, between two changes of who hears whom. Absent: all hear all. */
   readonly cutEvery?: number;
+  /** Nobody loses what it holds: crashes are restarts from disk, and without disks there are none. */
+  readonly immortal?: boolean;
+  /** It ends where it is: nothing is proved about its coming to rest, and the time goes into the faults. */
+  readonly restless?: boolean;
   /** Read leases, and clocks that run apart as far as is allowed. */
   readonly leases?: boolean;
   /** Disks that may lose an acknowledged end in a crash, and say so. */

@@ -9,15 +9,17 @@ export type Parcel =
   | { readonly kind: "snapshot"; readonly from: ReplicaId; readonly to: ReplicaId; readonly base: Position };
 
 const REPEATED = 0.1;
+const DRAWS = 5;
 const PARCELS_MAX = 400;
 const PARCELS_LOST = 100;
-const SIDES = 3;
 
 export class Post {
   readonly #random: Random;
   #parcels: Parcel[] = [];
   /** By node: only those with the same number hear each other. */
   #sides = new Map<string, number>();
+  /** The node that stands still: it hears nothing, and no time passes for it. */
+  #asleep: string | undefined;
 
   constructor(random: Random) {
     this.#random = random;
@@ -27,18 +29,21 @@ export class Post {
     this.#parcels.push(parcel);
   }
 
-  /** Any parcel whose receiver hears its sender; sometimes it stays and comes again. */
+  /** Any parcel whose receiver hears its sender, if a few draws find one; sometimes it stays and comes again. */
   takeAny(): Parcel | undefined {
-    const index = this.#random.below(Math.max(1, this.#parcels.length));
-    const parcel = this.#parcels[index];
-    if (parcel === undefined || !this.#hears(parcel)) {
-      return undefined;
+    const { length } = this.#parcels;
+    for (let draws = 0; draws < DRAWS && length > 0; draws++) {
+      const index = this.#random.below(length);
+      const parcel = this.#parcels[index];
+      if (parcel !== undefined && this.#hears(parcel)) {
+        if (this.#random.next() >= REPEATED) {
+          this.#parcels[index] = this.#parcels[length - 1] ?? parcel;
+          this.#parcels.pop();
+        }
+        return parcel;
+      }
     }
-    if (this.#random.next() >= REPEATED) {
-      this.#parcels[index] = this.#parcels[this.#parcels.length - 1] ?? parcel;
-      this.#parcels.pop();
-    }
-    return parcel;
+    return undefined;
   }
 
   takeAll(): Parcel[] {
@@ -52,17 +57,26 @@ export class Post {
     }
   }
 
-  /** Draws anew who hears whom; sometimes all do. */
-  cut(nodes: readonly string[]): void {
-    const whole = this.#random.below(4) === 0;
-    this.#sides = new Map(nodes.map((node) => [node, whole ? 0 : this.#random.below(SIDES)]));
+  /** Draws anew who hears whom; now and then all do. Often it is the writer that is alone or stands still. */
+  cut(nodes: readonly string[], writer: string | undefined): void {
+    const kind = this.#random.below(4);
+    const side = (node: string): number =>
+      kind === 1 ? this.#random.below(2) : Number(kind === 2 && node === writer);
+    this.#sides = new Map(nodes.map((node) => [node, side(node)]));
+    this.#asleep = kind === 3 ? writer : undefined;
   }
 
   heal(): void {
     this.#sides = new Map();
+    this.#asleep = undefined;
+  }
+
+  isAsleep(node: string): boolean {
+    return node === this.#asleep;
   }
 
   #hears({ from, to }: Parcel): boolean {
-    return this.#sides.get(nodeOf(from)) === this.#sides.get(nodeOf(to));
+    const receiver = nodeOf(to);
+    return receiver !== this.#asleep && this.#sides.get(nodeOf(from)) === this.#sides.get(receiver);
   }
 }

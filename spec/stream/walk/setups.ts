@@ -4,6 +4,8 @@ import { Walk } from "./walk.ts";
 
 export type WalkSetup = Omit<WalkOptions, "seed">;
 
+const IMPATIENT = { failureTicks: 3, stepDownTicks: 3, claimTicks: 8 } as const;
+
 export const WALK_SETUPS = {
   "three in memory": { nodes: 3, members: 3, durability: "memory", steps: 800, reconfigures: false },
   "three on disk": { nodes: 3, members: 3, durability: "disk", steps: 1_200, reconfigures: false },
@@ -46,9 +48,20 @@ export const WALK_SETUPS = {
     nodes: 3,
     members: 3,
     durability: "memory",
-    steps: 1_200,
+    steps: 2_000,
     reconfigures: false,
-    cutEvery: 60,
+    cutEvery: 250,
+    immortal: true,
+    settings: IMPATIENT,
+  },
+  "five in memory, cut apart": {
+    nodes: 5,
+    members: 5,
+    durability: "memory",
+    steps: 1_500,
+    reconfigures: false,
+    cutEvery: 250,
+    immortal: true,
   },
   "three of five in memory, cut apart, members changing": {
     nodes: 5,
@@ -56,24 +69,28 @@ export const WALK_SETUPS = {
     durability: "memory",
     steps: 1_200,
     reconfigures: true,
-    cutEvery: 60,
+    cutEvery: 150,
+    immortal: true,
   },
   "three with leases, clocks running apart": {
     nodes: 3,
     members: 3,
     durability: "memory",
-    steps: 2_500,
+    steps: 5_000,
     reconfigures: false,
     leases: true,
+    cutEvery: 600,
+    immortal: true,
   },
-  "three of five with leases, cut apart, members changing": {
+  "three of five with leases, clocks running apart, members changing": {
     nodes: 5,
     members: 3,
     durability: "memory",
-    steps: 2_500,
+    steps: 5_000,
     reconfigures: true,
     leases: true,
-    cutEvery: 200,
+    cutEvery: 600,
+    immortal: true,
   },
   "three on disk, cut apart": {
     nodes: 3,
@@ -81,7 +98,8 @@ export const WALK_SETUPS = {
     durability: "disk",
     steps: 1_500,
     reconfigures: false,
-    cutEvery: 60,
+    cutEvery: 150,
+    immortal: true,
   },
   "three on disks that lose their ends": {
     nodes: 3,
@@ -90,6 +108,27 @@ export const WALK_SETUPS = {
     steps: 3_000,
     reconfigures: false,
     losesTails: true,
+  },
+  "three in memory, cut apart, one entry at a time": {
+    nodes: 3,
+    members: 3,
+    durability: "memory",
+    steps: 2_000,
+    reconfigures: false,
+    cutEvery: 80,
+    immortal: true,
+    settings: { ...IMPATIENT, appendEntries: 1 },
+  },
+  "four in memory, cut apart, members changing": {
+    nodes: 4,
+    members: 3,
+    durability: "memory",
+    steps: 1_500,
+    reconfigures: true,
+    cutEvery: 100,
+    immortal: true,
+    restless: true,
+    settings: { ...IMPATIENT, appendEntries: 1 },
   },
 } as const satisfies Readonly<Record<string, WalkSetup>>;
 

@@ -19,7 +19,7 @@ import { Witness } from "./witness.ts";
 /** In leases' walks: what a step takes at most, so that a tick of a host takes about a heartbeat. */
 const STEP_MS = 8;
 const ROUND_MS = 100;
-const LEASE_MS = 800;
+const LEASE_MS = 1_600;
 
 export class Walk {
   readonly #options: WalkOptions;
@@ -38,6 +38,7 @@ export class Walk {
   readonly #post: Post;
   /** Drawn for each walk: with many ticks messages pile up, with few of them silence is rare. */
   readonly #tickShare: number;
+  readonly #memberShare: number;
   readonly #loss: number;
 
   constructor(options: WalkOptions) {
@@ -45,6 +46,7 @@ export class Walk {
     this.#random = seededRandom(options.seed);
     this.#post = new Post(this.#random);
     this.#tickShare = 0.05 + 0.17 * this.#random.next();
+    this.#memberShare = 0.2 + 0.6 * this.#random.next();
     this.#loss = 0.2 * this.#random.next();
     this.#settings = {
       ...SETTINGS,
@@ -75,7 +77,7 @@ export class Walk {
       for (let count = 0; count < this.#options.steps && this.#witness.violations.length === 0; count++) {
         this.#stray();
       }
-      if (this.#witness.violations.length === 0) {
+      if (this.#witness.violations.length === 0 && this.#options.restless !== true) {
         this.#settle();
       }
     } catch (thrown) {
@@ -104,7 +106,11 @@ export class Walk {
     this.#nowMs += this.#options.leases === true ? this.#random.below(STEP_MS) : 0;
     const { cutEvery } = this.#options;
     if (cutEvery !== undefined && this.#random.next() * cutEvery < 1) {
-      this.#post.cut(this.#hosts.map(({ node }) => node));
+      const writer = this.#hosts.find(({ state }) => state.role === "open");
+      this.#post.cut(
+        this.#hosts.map(({ node }) => node),
+        writer?.node,
+      );
     }
     const dice = this.#random.next();
     if (dice < this.#tickShare) {
@@ -125,9 +131,9 @@ export class Walk {
       this.#finishStores(this.#pick(this.#hosts));
     } else if (dice < 0.96 && this.#options.reconfigures) {
       this.#reconfigure();
-    } else if (dice < 0.975) {
+    } else if (dice < 0.966) {
       this.#ask(this.#pick(this.#hosts));
-    } else if (dice < 0.982) {
+    } else if (dice < 0.973) {
       this.#crash(this.#pick(this.#hosts));
     } else {
       this.#join(this.#pick(this.#hosts));
@@ -163,21 +169,29 @@ export class Walk {
   }
 
   #tick(host: Host): void {
-    this.#feed(host, { type: "tick", draw: this.#random.next() });
+    const draw = this.#random.next();
+    if (!this.#post.isAsleep(host.node)) {
+      this.#feed(host, { type: "tick", draw });
+    }
   }
 
   #propose(): void {
     const writers = this.#hosts.filter(({ state }) => state.role === "open");
     if (writers.length > 0) {
-      this.#proposals += 1;
-      const payload = new TextEncoder().encode(`p${this.#proposals}`);
-      this.#feed(this.#pick(writers), { type: "propose", payloads: [payload] });
+      const count = this.#random.below(4) === 0 ? 1 + this.#random.below(6) : 1;
+      const payloads = Array.from({ length: count }, (_, index) =>
+        new TextEncoder().encode(`p${this.#proposals + index}`),
+      );
+      this.#proposals += count;
+      this.#feed(this.#pick(writers), { type: "propose", payloads });
     }
   }
 
   #readAnywhere(): void {
     const writers = this.#hosts.filter(({ state }) => state.role === "open");
-    const host = this.#pick(writers.length > 0 && this.#random.next() < 0.5 ? writers : this.#hosts);
+    const host = this.#pick(
+      writers.length > 1 || (writers.length > 0 && this.#random.next() < 0.5) ? writers : this.#hosts,
+    );
     const id = this.#witness.reads.begin(host.id, this.#witness.committedSeq);
     this.#feed(host, { type: "read", id });
   }
@@ -189,9 +203,9 @@ export class Walk {
   /** A random set of members; with the one who proposes it, as the rule wants. */
   #reconfigure(): void {
     const host = this.#pick(this.#hosts);
-    const others = this.#hosts.filter((each) => each !== host && this.#random.next() < 0.6);
+    const others = this.#hosts.filter((each) => each !== host && this.#random.next() < this.#memberShare);
     const members = [host, ...others].map(({ id }) => id).slice(0, 5);
-    const force = this.#random.next() < 0.5;
+    const force = this.#random.next() < 0.8;
     this.#feed(host, { type: "claim", configuration: majorityOf(members), force });
   }
 
@@ -204,8 +218,9 @@ export class Walk {
   // --- crash and restart ------------------------------------------------------------------------
 
   #crash(host: Host): void {
-    const keeps = this.#options.durability === "disk" && this.#random.next() < 0.8;
-    if (!keeps && !this.#mayLose(host)) {
+    const { durability, immortal } = this.#options;
+    const keeps = durability === "disk" && (this.#random.next() < 0.8 || immortal === true);
+    if (!keeps && (immortal === true || !this.#mayLose(host))) {
       return;
     }
     this.#crashes += 1;
@@ -294,7 +309,7 @@ export class Walk {
       this.#stranded = true;
       return;
     }
-    this.#witness.violate(`no rest: ${this.#hosts.map((host) => describeHost(host)).join("; ")}`);
+    this.#witness.violate(`no rest: ${this.#hosts.map((host) => describeHost(host)).join("; ")}`, "liveness");
   }
 
   // --- steps --------------------------------------------------------------------------------------

@@ -134,6 +134,9 @@ export class Witness {
       const known = this.#commits.get(seq);
       if (known === undefined) {
         this.committed += 1;
+        if (before.writer === null && after.writer === null) {
+          this.violate(`${self} commits ${seq}, which no writer has committed`);
+        }
         this.committedSeq = Math.max(this.committedSeq, seq);
         this.#commits.set(seq, { chain: at.chain, epoch: at.epoch });
       } else if (known.chain !== at.chain) {
