@@ -15,6 +15,7 @@ export const USAGE = `npm run simulate -- [--seeds N] [--first-seed F] [--seed K
   --trace         with --seed: every event, not only the last
   --json          one JSON object on standard output, everything else on standard error
   --jobs J        processes that share the work (default: the number of cores)
+  --bug-bank      plants the known bugs one at a time and looks whether they are found; more with --help
 
 Exit code 0: no violation and at most 2 % of the seeds invalid; 1: otherwise; 2: flags that cannot be.`;
 
