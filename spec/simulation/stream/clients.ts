@@ -161,7 +161,7 @@ export class Clients {
         if (chance(this.#random, 0.5)) {
           return { op: "put", key, value };
         }
-        return chance(this.#random, 0.15)
+        return chance(this.#random, 0.08)
           ? { op: "delete", key }
           : { op: "cas", key, from: this.#seen.get(key) ?? null, to: value };
     }

@@ -99,11 +99,15 @@ export class Hosts {
     return this.sim.clock.now() * (host?.rate ?? 1);
   }
 
-  /** Replicas that count as lost already when the question is what more may be lost. */
+  /**
+   * Replicas that count as lost already when the question is what more may be lost: those whose disk has failed,
+   * or has lost power and may come back with an uncertain end, or has come back so.
+   */
   get doomed(): ReadonlySet<ReplicaId> {
     const found = new Set<ReplicaId>();
-    for (const { doomed, replica } of this.all.values()) {
-      if (doomed && replica !== null) {
+    for (const { doomed, replica, home } of this.all.values()) {
+      const unsound = home !== null && (!home.replica.tailCertain || home.replica.role === "damaged");
+      if (replica !== null && (doomed || unsound)) {
         found.add(replica);
       }
     }
@@ -265,8 +269,9 @@ export class Hosts {
       this.sim.hub.kill(host.name);
     }
     host.home = null;
-    if (power) {
-      host.disk?.crash();
+    if (power && host.disk !== null) {
+      host.doomed = true;
+      host.disk.crash();
     } else {
       host.disk?.killProcess();
     }
@@ -339,7 +344,11 @@ export class Hosts {
 
   #probe(host: Host): NonNullable<ReplicaOptions["probe"]> {
     const observe = this.observer.probe();
+    const { life } = host;
     return (before, event, after, effects) => {
+      if (host.life !== life) {
+        return; // What a dead process still does in this turn reaches nobody.
+      }
       host.replica = after.self;
       this.#sample(host);
       observe(before, event, after, effects);

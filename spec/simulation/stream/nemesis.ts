@@ -255,7 +255,7 @@ export class Nemesis {
         return this.#crashActor(host);
       case "restartOfAll":
         for (const each of this.#hosts.live) {
-          this.#kill(each, draw2 * 1_500, fault.late);
+          this.#kill(each, draw2 * 1_500, false);
         }
         return true;
       default:
@@ -292,7 +292,8 @@ export class Nemesis {
   }
 
   #kill(host: Host, downMs: number, power: boolean): boolean {
-    if (host.sim === null || (host.disk === null && !this.#hosts.mayLose(host))) {
+    const risky = host.disk === null || power;
+    if (host.sim === null || (risky && !this.#hosts.mayLose(host))) {
       return false;
     }
     this.#hosts.kill(host, { power });

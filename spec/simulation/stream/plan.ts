@@ -199,6 +199,7 @@ function drawKeys(random: Random): { key: string; kind: KeyKind }[] {
     "register",
     "register",
     "register",
+    "register",
     "counter",
     "counter",
     "list",
