@@ -49,7 +49,7 @@ export const LOG_BUGS: readonly Bug[] = [
     ],
     detector: { kind: "walk", setup: "three in memory, cut apart" },
     seeds: 1_000,
-    quick: true,
+    quick: false,
   },
   {
     id: 23,
@@ -64,7 +64,7 @@ export const LOG_BUGS: readonly Bug[] = [
     ],
     detector: { kind: "walk", setup: "three with leases, clocks running apart" },
     seeds: 1_000,
-    quick: true,
+    quick: false,
   },
   {
     id: 24,
@@ -84,7 +84,7 @@ export const LOG_BUGS: readonly Bug[] = [
     ],
     detector: { kind: "walk", setup: "three with leases, clocks running apart" },
     seeds: 2_000,
-    quick: true,
+    quick: false,
   },
   {
     id: 29,
@@ -105,7 +105,7 @@ export const LOG_BUGS: readonly Bug[] = [
     ],
     detector: { kind: "walk", setup: "three in memory" },
     seeds: 500,
-    quick: true,
+    quick: false,
   },
   {
     id: 30,
@@ -135,6 +135,6 @@ export const LOG_BUGS: readonly Bug[] = [
     ],
     detector: { kind: "walk", setup: "three in memory" },
     seeds: 1_000,
-    quick: true,
+    quick: false,
   },
 ];

@@ -50,7 +50,7 @@ export const STATE_BUGS: readonly Bug[] = [
     ],
     detector: STAGE_SPEC,
     seeds: 1,
-    quick: true,
+    quick: false,
   },
   {
     id: 27,
@@ -65,7 +65,7 @@ export const STATE_BUGS: readonly Bug[] = [
     ],
     detector: STAGE_SPEC,
     seeds: 1,
-    quick: true,
+    quick: false,
   },
   {
     id: 28,
@@ -80,7 +80,7 @@ export const STATE_BUGS: readonly Bug[] = [
     ],
     detector: STAGE_SPEC,
     seeds: 1,
-    quick: true,
+    quick: false,
   },
   {
     id: 32,
