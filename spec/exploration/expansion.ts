@@ -68,6 +68,7 @@ export class Expansion {
   readonly #idle: Map<number, number>[] = [];
   readonly #next = new World();
   readonly #renamed = new World();
+  #folds = true;
   /** Messages that were taken for idle and are not: to be none. */
   surprises = 0;
 
@@ -98,6 +99,16 @@ export class Expansion {
 
   /** Calls `visit` with every next world, in an order that depends on the world alone. */
   each(world: World, visit: (next: World, taken: Taken) => void): void {
+    this.#eachWith(world, visit, true);
+  }
+
+  /** The same where names mean what they are called: no order of owners but the one there is. */
+  eachAsNamed(world: World, visit: (next: World, taken: Taken) => void): void {
+    this.#eachWith(world, visit, false);
+  }
+
+  #eachWith(world: World, visit: (next: World, taken: Taken) => void, folds: boolean): void {
+    this.#folds = folds;
     const ballots = world.ballots(this.#things);
     for (let index = PACKETS; index < world.length; index++) {
       const packet = world.at(index);
@@ -172,7 +183,7 @@ export class Expansion {
     const fresh = this.#things.of(outcome.next).ballots & ~ballots;
     const counter = fresh === 0 ? 0 : 1 + Math.floor((31 - Math.clz32(fresh)) / SLOTS);
     const rivals = counter === 0 ? 0 : ownersOf(ballots, counter) & ~(1 << slot);
-    if (rivals === 0) {
+    if (rivals === 0 || !this.#folds) {
       return;
     }
     const seen = new Set([lowerThan(permutation(IDENTITY), rivals, slot)]);

@@ -5,8 +5,13 @@
  */
 import { expect } from "chai";
 import { step } from "../../lib/stream/step.ts";
+import { type Bounds, Expansion } from "./expansion.ts";
 import { type Exploration, type ExploreOptions, Explorer } from "./explore.ts";
+import { Frontier } from "./frontier.ts";
 import { acceptsOldAppends, adoptsOwnLog } from "./planted.ts";
+import { HashTable } from "./table.ts";
+import { Things } from "./things.ts";
+import { Canon, World } from "./world.ts";
 
 const SMALLEST: ExploreOptions = {
   epochs: 1,
@@ -65,7 +70,40 @@ describe("every interleaving of three replicas", () => {
   });
 });
 
+/** How many worlds there are when nothing is folded, and how many of them are the same but for names. */
+function countUnfolded(bounds: Bounds): { readonly named: number; readonly folded: number } {
+  const things = new Things();
+  const expansion = new Expansion(things, step, bounds);
+  const canon = new Canon(things);
+  const [named, folded] = [new HashTable(200_000), new HashTable(200_000)];
+  const [world, into] = [new World(), new World()];
+  const waiting = new Frontier();
+  const meet = (next: World): void => {
+    canon.choose(next, into);
+    folded.add(canon.high, canon.low);
+    canon.keep(next, into);
+    if (named.add(canon.high, canon.low)) {
+      waiting.push(named.count, into.words.subarray(0, into.length));
+    }
+  };
+  meet(expansion.root());
+  for (let next = waiting.shift(); next !== null; next = waiting.shift()) {
+    world.set(next.words);
+    expansion.eachAsNamed(world, meet);
+  }
+  return { named: named.count, folded: folded.count };
+}
+
 describe("an exploration", () => {
+  it("finds with names folded what it finds without", () => {
+    const twoClaims = { ...SMALLEST, claims: 2 };
+    const { named, folded } = countUnfolded(twoClaims);
+    expect(folded).to.equal(explore(twoClaims).states);
+    expect(named).to.be.greaterThan(3 * folded);
+    const oneDeath = { ...SMALLEST, crashes: 1 };
+    expect(countUnfolded(oneDeath).folded).to.equal(explore(oneDeath).states);
+  }).timeout(30_000);
+
   it("finds a replica that takes appends of an epoch older than its promise", () => {
     const { violation } = explore({ claims: 2, step: acceptsOldAppends });
     expect(violation?.what).to.match(/a committed entry is never replaced/);

@@ -2,7 +2,7 @@
  * A world as numbers: four places for replicas, what is left to do, what is committed, and the messages on
  * their way, in order. Two equal messages on their way count as one, since messages are lost but never doubled.
  */
-import { allowedFor, found, permutation, SLOTS } from "./names.ts";
+import { allowedFor, found, IDENTITY, permutation, SLOTS } from "./names.ts";
 import type { Things } from "./things.ts";
 
 /** `words[0..3]`: the replicas by slot. */
@@ -156,6 +156,12 @@ export class Canon {
       }
     }
     return best;
+  }
+
+  /** Fills `into` with the world under the names it has, and `high` and `low` with its hash. */
+  keep(world: World, into: World): void {
+    world.renameInto(this.#things, IDENTITY, into);
+    this.#hash(into);
   }
 
   /** Permutations that put the replicas in order by what does not depend on names; most often it is one. */
