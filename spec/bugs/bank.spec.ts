@@ -63,6 +63,21 @@ describe("the bug bank", () => {
     expect(() => withFindings("elsewhere", [finding], LEFT_OUT)).to.throw("lacks the lines");
   });
 
+  it("finds nothing in a copy without a bug, by walks and by specs", async function () {
+    this.timeout(HUNT_MS);
+    const [walked] = BANK.filter(({ detector }) => detector.kind === "walk");
+    const [specified] = BANK.filter(({ detector }) => detector.kind === "spec");
+    if (walked === undefined || specified === undefined) {
+      throw new Error("the bank lacks a kind of detector");
+    }
+    const sound = [walked, specified].map((bug) => ({ ...bug, patches: [], seeds: 10 }));
+    const findings = await huntAll(ROOT, sound, 2, () => undefined);
+    expect(findings.map(({ found, seeds, line }) => ({ found, seeds, line }))).to.deep.equal([
+      { found: false, seeds: 10, line: "" },
+      { found: false, seeds: 1, line: "" },
+    ]);
+  });
+
   it("holds no bug that is quick to find and is not found", async function () {
     this.timeout(HUNT_MS);
     const quick = BANK.filter((bug) => bug.quick);
