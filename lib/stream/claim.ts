@@ -210,10 +210,14 @@ function isSealed(claim: Claim): boolean {
   });
 }
 
-function sealed(turn: Turn): void {
+/** Goes on once the seal is complete. */
+export function sealed(turn: Turn): void {
   const { claim, self } = turn.state;
   if (claim === null || !claim.asking || claim.source !== null || !isSealed(claim)) {
     return;
+  }
+  if (turn.nowMs < turn.state.leaseUntilMs) {
+    return; // The own promise counts like any other's: not while a lease granted before it still runs.
   }
   let source = self;
   let target = turn.state.log.last;

@@ -2,7 +2,7 @@
  * What a replica does as time passes. Time is counted in ticks of its own: a process that stood still sees
  * one tick, not many, and hears what has arrived before it may conclude that another is gone.
  */
-import { ask, sendFetch, sendPreseals, sendSeals } from "./claim.ts";
+import { ask, sealed, sendFetch, sendPreseals, sendSeals } from "./claim.ts";
 import { hasQuorum } from "./configuration.ts";
 import { abandonClaim, fence } from "./lose-epoch.ts";
 import { tickReads } from "./reads.ts";
@@ -39,8 +39,11 @@ function tickClaim(turn: Turn): void {
   turn.set({ claim: { ...claim, ticks } });
   if (ticks > settings.claimTicks) {
     abandonClaim(turn, role === "opening" ? "no write quorum took the barrier" : "no seal quorum answered");
-  } else if (ticks % settings.retryTicks === 0 && role === "sealing") {
-    sendSeals(turn);
+  } else if (role === "sealing") {
+    if (ticks % settings.retryTicks === 0) {
+      sendSeals(turn);
+    }
+    sealed(turn);
   } else if (ticks % settings.retryTicks === 0 && role === "adopting") {
     sendFetch(turn);
   }
