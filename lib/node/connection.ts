@@ -15,8 +15,12 @@ export interface ConnectionState {
   /** Batches sent and received under the present number. */
   sent: number;
   received: number;
-  /** What `received` was when a heartbeat first told of more; a second such heartbeat proves a loss. */
-  behindAt: number | undefined;
+  /**
+   * What `received` was when a heartbeat first told of more, and when that was: a heartbeat that says the same
+   * after `proofMs` proves a loss. Not the next one at once: a node beats out of turn, too, when something has
+   * happened to it, while the batch is still under way.
+   */
+  behind: { readonly received: number; readonly since: number } | undefined;
 }
 
 export type BatchVerdict =
@@ -36,7 +40,7 @@ export const NUMBER_MAX = 2 ** 31;
 
 /** `number`: above all that this incarnation of the peer may remember of us. */
 export function newConnection(number: number = 1): ConnectionState {
-  return { number, sent: 0, received: 0, behindAt: undefined };
+  return { number, sent: 0, received: 0, behind: undefined };
 }
 
 /** Whether nothing was sent or received under the present number, so that a break has nothing to tell. */
@@ -49,7 +53,7 @@ export function breakConnection(state: ConnectionState, number: number = state.n
   state.number = number;
   state.sent = 0;
   state.received = 0;
-  state.behindAt = undefined;
+  state.behind = undefined;
 }
 
 /** Judges a batch that arrived. On "renewed" and "gap" the state is already that of the new connection. */
@@ -77,28 +81,34 @@ export function receiveBatch(state: ConnectionState, number: number, count: numb
   return "accept";
 }
 
-/** What a peer's heartbeat says of what it sent us. Answers whether the connection broke by it. */
+/** What a peer's heartbeat says at `nowMs` of what it sent us. Answers whether the connection broke by it. */
 export function receiveCount(
   state: ConnectionState,
   number: number,
   sent: number,
+  nowMs: number,
+  proofMs: number,
 ): "intact" | "renewed" | "gap" {
   if (number < state.number) {
     return "intact"; // the peer has yet to learn of our break
   }
   if (number > state.number) {
     breakConnection(state, number);
-    state.behindAt = sent > 0 ? 0 : undefined;
+    state.behind = sent > 0 ? { received: 0, since: nowMs } : undefined;
     return "renewed";
   }
-  if (sent <= state.received) {
-    state.behindAt = undefined;
+  const { behind, received } = state;
+  if (sent <= received) {
+    state.behind = undefined;
     return "intact";
   }
-  if (state.behindAt === state.received) {
-    breakConnection(state);
-    return "gap";
+  if (behind?.received !== received) {
+    state.behind = { received, since: nowMs };
+    return "intact";
   }
-  state.behindAt = state.received;
-  return "intact";
+  if (nowMs - behind.since < proofMs) {
+    return "intact";
+  }
+  breakConnection(state);
+  return "gap";
 }

@@ -308,7 +308,9 @@ export class NodeFloor {
       (each) => each.node === system.node && each.incarnation === system.incarnation,
     );
     if (ours !== undefined) {
-      this.#inbound.judge(peer, receiveCount(peer.connection, ours.number, ours.sent));
+      const proofMs = system.limits.heartbeatMs / 2;
+      const verdict = receiveCount(peer.connection, ours.number, ours.sent, system.clock.now(), proofMs);
+      this.#inbound.judge(peer, verdict);
     }
   }
 

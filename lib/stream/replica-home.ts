@@ -25,6 +25,7 @@ import { ReplicatedState } from "./replicated-state.ts";
 import { type ReplicaStatus, streamActorName } from "./requests.ts";
 import { roleAfter } from "./role-chart.ts";
 import { checkStreamSettings, coreSettings, type ReplicaSettings } from "./settings.ts";
+import { firstTransferOf } from "./snapshot-messages.ts";
 import { loadState, saveState } from "./state-file.ts";
 import { createReplica, step } from "./step.ts";
 import type { OpenStorage, StoredState } from "./storage.ts";
@@ -75,7 +76,7 @@ export class ReplicaHome {
     this.settings = checkStreamSettings(options.settings);
     this.random = ports.random.fork(`stream ${options.stream} ${options.incarnation}`);
     this.replicated = new ReplicatedState(options.definition);
-    this.transfers = new Transfers(options.definition, 0);
+    this.transfers = new Transfers(options.definition, firstTransferOf(this.random));
     this.batches = new Batches(this.settings.majorityTimeoutMs, (batch) => this.#superseded(batch));
     this.replica = this.#create(options.incarnation);
   }

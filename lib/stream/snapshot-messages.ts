@@ -6,6 +6,7 @@
  * and its checksum covers transfer, number, kind and body.
  */
 
+import type { Random } from "../base/random.ts";
 import { crc32c } from "../journal/crc32c.ts";
 import { encode } from "../wire/codec.ts";
 
@@ -103,4 +104,22 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Transfers that a sender numbers in one life. */
+const TRANSFERS_PER_LIFE = 2 ** 20;
+const LIVES = 2 ** 32;
+
+/**
+ * Where the numbers of a sender's transfers begin: in a place of this life's own, because a sender that comes
+ * back from its disk under the same id does not know how far it had counted.
+ */
+export function firstTransferOf(random: Random): number {
+  return random.below(LIVES) * TRANSFERS_PER_LIFE;
+}
+
+/** Whether a transfer was begun after `other`, or in another life of the sender. */
+export function isLater(transfer: number, other: number): boolean {
+  const lifeOf = (number: number): number => Math.floor(number / TRANSFERS_PER_LIFE);
+  return lifeOf(transfer) !== lifeOf(other) || transfer > other;
 }

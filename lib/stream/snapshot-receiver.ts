@@ -11,7 +11,13 @@ import type { StreamDefinition } from "./definition.ts";
 import type { Position } from "./entry.ts";
 import type { ReplicaId } from "./replica-id.ts";
 import { ReplicatedState } from "./replicated-state.ts";
-import { asSourceMessage, chunkCrc, type ReceiverMessage, type SnapshotChunk } from "./snapshot-messages.ts";
+import {
+  asSourceMessage,
+  chunkCrc,
+  isLater,
+  type ReceiverMessage,
+  type SnapshotChunk,
+} from "./snapshot-messages.ts";
 import { SnapshotStage } from "./snapshot-stage.ts";
 import { DEFAULT_TRANSFER_LIMITS, type StateLimits, type TransferLimits } from "./state-limits.ts";
 
@@ -117,7 +123,7 @@ export class SnapshotReceiver {
   #onChunk(from: ReplicaId, chunk: SnapshotChunk): ReceiverEffect[] {
     const { transfer } = chunk;
     const ended = this.#ended.get(from);
-    if (ended !== undefined && transfer <= ended.transfer) {
+    if (ended !== undefined && !isLater(transfer, ended.transfer)) {
       return transfer === ended.transfer ? [{ type: "send", to: from, message: ended.answer }] : [];
     }
     const current = this.#current;
@@ -128,7 +134,7 @@ export class SnapshotReceiver {
       const reason = "a transfer of another replica is on its way";
       return [{ type: "send", to: from, message: { type: "snapshotRefuse", transfer, reason } }];
     }
-    if (transfer > current.transfer) {
+    if (isLater(transfer, current.transfer)) {
       return [...this.cancel("the source has begun anew"), ...this.#take(this.#begin(from, transfer), chunk)];
     }
     return transfer === current.transfer ? this.#take(current, chunk) : [];

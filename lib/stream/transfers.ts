@@ -24,7 +24,7 @@ export class Transfers {
   readonly #receiver: SnapshotReceiver;
   #transfer: number;
 
-  /** `firstTransfer`: numbers of this replica's transfers begin above it. */
+  /** `firstTransfer`: numbers of this replica's transfers begin above it; see `firstTransferOf`. */
   constructor(definition: StreamDefinition<unknown, unknown>, firstTransfer: number) {
     this.#receiver = new SnapshotReceiver(definition);
     this.#transfer = firstTransfer;

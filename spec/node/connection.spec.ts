@@ -27,6 +27,9 @@ class End {
     return { kind: "batch", number, count: sent, serial: this.#serial };
   }
 
+  /** Each beat that is heard is late enough after the last to prove something. */
+  #beats = 0;
+
   beat(): Message {
     const { number, sent } = this.connection;
     return { kind: "beat", number, count: sent, serial: 0 };
@@ -36,7 +39,7 @@ class End {
     const verdict =
       kind === "batch"
         ? receiveBatch(this.connection, number, count)
-        : receiveCount(this.connection, number, count);
+        : receiveCount(this.connection, number, count, this.#beats++, 1);
     if (verdict === "gap" || verdict === "renewed") {
       this.breaks += 1;
       this.sinceBreak = [];
@@ -114,7 +117,7 @@ describe("the connection between two incarnations", () => {
   it("breaks on a batch that comes too early, and drops what is late", () => {
     const state = newConnection();
     expect(receiveBatch(state, 1, 1)).to.equal("gap");
-    expect(state).to.deep.equal({ number: 2, sent: 0, received: 0, behindAt: undefined });
+    expect(state).to.deep.equal({ number: 2, sent: 0, received: 0, behind: undefined });
     expect(receiveBatch(state, 1, 0)).to.equal("late");
     expect(receiveBatch(state, 2, 0)).to.equal("accept");
   });
@@ -127,20 +130,30 @@ describe("the connection between two incarnations", () => {
     expect(state.number).to.equal(8);
   });
 
-  it("breaks at the second heartbeat that tells of more than has come, not at the first", () => {
+  it("breaks when a heartbeat tells of more than has come as long after the first as proof takes", () => {
     const state = newConnection();
-    expect(receiveCount(state, 1, 1)).to.equal("intact");
+    expect(receiveCount(state, 1, 1, 0, 50)).to.equal("intact");
     expect(receiveBatch(state, 1, 0)).to.equal("accept");
-    expect(receiveCount(state, 1, 1)).to.equal("intact");
-    expect(receiveCount(state, 1, 2)).to.equal("intact");
-    expect(receiveCount(state, 1, 2)).to.equal("gap");
+    expect(receiveCount(state, 1, 1, 100, 50)).to.equal("intact");
+    expect(receiveCount(state, 1, 2, 200, 50)).to.equal("intact");
+    expect(receiveCount(state, 1, 2, 249, 50)).to.equal("intact");
+    expect(receiveCount(state, 1, 2, 250, 50)).to.equal("gap");
     expect(state.number).to.equal(2);
+  });
+
+  it("takes beats out of turn, which overtake a batch on its way, for no proof of its loss", () => {
+    const state = newConnection();
+    for (let beat = 0; beat < 10; beat++) {
+      expect(receiveCount(state, 1, 1, 7_066, 50)).to.equal("intact");
+    }
+    expect(receiveBatch(state, 1, 0)).to.equal("accept");
+    expect(receiveCount(state, 1, 1, 8_000, 50)).to.equal("intact");
   });
 
   it("takes a heartbeat that renews the connection for the first that tells of a loss", () => {
     const state = newConnection();
-    expect(receiveCount(state, 3, 2)).to.equal("renewed");
-    expect(receiveCount(state, 3, 2)).to.equal("gap");
+    expect(receiveCount(state, 3, 2, 0, 50)).to.equal("renewed");
+    expect(receiveCount(state, 3, 2, 100, 50)).to.equal("gap");
   });
 
   it("knows when a break has nothing to tell", () => {
