@@ -40,7 +40,7 @@ export function ask(turn: Turn, wanted: Configuration | null, force: boolean): v
   const configuration = wanted ?? activated.configuration;
   const epoch = nextEpoch(state);
   const usable = problemOf(configuration) === null && isMember(configuration, state.self);
-  if (!usable || isCrowded(state.hard.successors, { epoch, configuration })) {
+  if (!usable || isCrowded(state.hard.successors, { epoch, configuration }, activated)) {
     turn.effect({ type: "claimFailed", epoch, reason: "this configuration cannot be proposed" });
     return;
   }

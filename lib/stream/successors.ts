@@ -26,8 +26,19 @@ export function remembered(successors: readonly Proposed[], proposed: Proposed):
   return sorted.filter((each) => !dropped.has(each));
 }
 
-/** Whether one more proposal would open too many different configurations. */
-export function isCrowded(successors: readonly Proposed[], proposed: Proposed): boolean {
+/**
+ * Whether one more proposal would open too many different configurations. The active one is never too many:
+ * otherwise nobody could claim any more, and what is open would stay open.
+ */
+export function isCrowded(
+  successors: readonly Proposed[],
+  proposed: Proposed,
+  activated: Proposed | null = null,
+): boolean {
+  const key = configurationKey(proposed.configuration);
+  if (activated !== null && configurationKey(activated.configuration) === key) {
+    return false;
+  }
   const keys = new Set(successors.map(({ configuration }) => configurationKey(configuration)));
-  return !keys.has(configurationKey(proposed.configuration)) && keys.size >= OPEN_CONFIGURATIONS_MAX;
+  return !keys.has(key) && keys.size >= OPEN_CONFIGURATIONS_MAX;
 }

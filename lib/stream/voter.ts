@@ -52,7 +52,7 @@ export function onSeal(turn: Turn, from: ReplicaId, message: Seal): void {
     return;
   }
   const waitMs = leaseRest(turn, from);
-  if (isHigher(hard.promise, epoch) || waitMs > 0 || isCrowded(hard.successors, message)) {
+  if (isHigher(hard.promise, epoch) || waitMs > 0 || isCrowded(hard.successors, message, hard.activated)) {
     turn.send(from, { type: "sealNo", epoch, promise: hard.promise, activated: hard.activated, waitMs });
     return;
   }
