@@ -19,7 +19,9 @@ const TIMEOUT_MS = 5_000;
 const CALLERS = 256;
 /** So many times per round the one caller changes from one contender to the next. */
 const SLICES = 20;
-const THROUGHPUT_MS = 1_000;
+/** Throughput is measured by turns too: what else the machine does then meets everyone alike. */
+const THROUGHPUT_MS = 250;
+const THROUGHPUT_SLICES = 8;
 
 type Call = () => Promise<unknown>;
 
@@ -62,10 +64,11 @@ async function runManyCallers(context: Context): Promise<Samples> {
   const broker = await rig.broker();
   try {
     const contender = (name: string, call: Call): Contender => ({ name, round: () => throughput(call) });
-    return await interleave(context, contender("ours", ourCall(rig)), [
+    const peers = [
       contender("nc.request", bareCall(rig)),
       contender("Moleculer", () => broker.call("echo.echo", MESSAGE)),
-    ]);
+    ];
+    return await interleave(context, contender("ours", ourCall(rig)), peers, THROUGHPUT_SLICES);
   } finally {
     await broker.stop();
     await rig.close();
