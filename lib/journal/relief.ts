@@ -85,9 +85,20 @@ export async function copyForward(folder: JournalFolder, stream: StreamEntry): P
         return false;
       }
     }
-    if (base + entries.length === log.lastSeq && entries.at(-1)?.chain === formatWord64(log.chain)) {
-      frameCopies(folder, stream, base, baseChain, entries);
-      await folder.writer.sync();
+    const isWhole = (): boolean =>
+      base + entries.length === log.lastSeq && entries.at(-1)?.chain === formatWord64(log.chain);
+    // Framing voids the originals: no removal may run between its own sync and this one.
+    const copied =
+      isWhole() &&
+      (await folder.upkeep.run(async () => {
+        if (!isWhole()) {
+          return false;
+        }
+        frameCopies(folder, stream, base, baseChain, entries);
+        await folder.writer.sync();
+        return true;
+      }));
+    if (copied) {
       folder.copiedForward += 1;
       return true;
     }

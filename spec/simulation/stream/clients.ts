@@ -23,6 +23,11 @@ const WAVE_SPREAD_MS = 20;
 const AT_ONCE = 0.8;
 const WAVE_MIN = 6;
 const WAVE_MAX = 16;
+/**
+ * A register or counter is in use for so long. An operation of unknown outcome may take effect at any time
+ * after it, and whoever searches for an order must try them all: on one key for ever they become too many.
+ */
+const KEY_LIFE_MS = 12_000;
 
 interface SimClient {
   readonly id: string;
@@ -107,7 +112,9 @@ export class Clients {
       return;
     }
     this.#clients[index] = client;
-    const { key, kind } = pick(this.#random, this.#plan.keys) ?? { key: "register1", kind: "register" };
+    const drawn = pick(this.#random, this.#plan.keys) ?? { key: "register1", kind: "register" };
+    const { kind } = drawn;
+    const key = this.#present(drawn.key, kind);
     if (this.#random.next() < this.#plan.readShare && kind !== "queue") {
       const mode = pick(this.#random, this.#plan.readModes) ?? "quorum";
       this.#run(client, { kind: "read", key, mode }, kind);
@@ -116,6 +123,18 @@ export class Clients {
       const operation = this.#draw(key, kind);
       this.#run(client, { kind: "request", operation, requestSeq: client.requests }, kind);
     }
+  }
+
+  /** Every key that was asked for, in the order of their first use. */
+  get keys(): readonly string[] {
+    const asked = this.records.map(({ asked }) => (asked.kind === "read" ? asked.key : asked.operation.key));
+    return [...new Set(asked)];
+  }
+
+  /** What stands for a key at present: registers and counters are followed by new ones after a while. */
+  #present(key: string, kind: Recorded["keyKind"]): string {
+    const age = Math.floor(this.#hosts.sim.clock.now() / KEY_LIFE_MS);
+    return kind === "register" || kind === "counter" ? `${key}.${age}` : key;
   }
 
   #newClient(): SimClient | null {

@@ -152,7 +152,7 @@ class Run {
     for (const { kind, message } of found.violations) {
       this.#world.violate("rest", `${kind}: ${message}; ${this.#roles()}`);
     }
-    for (const { key } of this.#plan.keys) {
+    for (const key of this.#clients.keys) {
       this.#final.set(key, writer?.home?.replicated.query({ op: "get", key }, false) ?? null);
     }
     for (const host of this.#hosts.all.values()) {

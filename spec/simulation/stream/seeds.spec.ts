@@ -10,7 +10,7 @@ import { INVALID_SHARE_MAX } from "../../../scripts/simulate/report.ts";
 import { runChecked } from "../../../scripts/simulate/seeds.ts";
 import { runSeed } from "./run.ts";
 
-const COUNT = Number(process.env["SUPERCAST_SEEDS"] ?? 6);
+const COUNT = Number(process.env["SUPERCAST_SEEDS"] ?? 20);
 const BASE = process.env["SUPERCAST_SEED_BASE"] ?? "";
 const SEED_LIMIT_MS = 20_000;
 
