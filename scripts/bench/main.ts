@@ -5,9 +5,10 @@
 
 import { messageOf } from "../../lib/base/errors.ts";
 import { findNatsServer } from "../../lib/transport/nats-server.ts";
+import { UsageError } from "../usage.ts";
 import { beside, runInChild } from "./child.ts";
 import { describeMachine } from "./machine.ts";
-import { fullName, parseCommand, type RunCommand, USAGE, UsageError } from "./options.ts";
+import { fullName, parseCommand, type RunCommand, USAGE } from "./options.ts";
 import { ensurePeers } from "./peers.ts";
 import { Progress } from "./progress.ts";
 import { formatTable } from "./report.ts";

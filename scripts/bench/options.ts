@@ -1,6 +1,7 @@
 /** The command line of `npm run bench`. */
 import { parseArgs } from "node:util";
 import { messageOf } from "../../lib/base/errors.ts";
+import { UsageError } from "../usage.ts";
 import type { Bench, Suite } from "./suite.ts";
 
 export const ROUNDS_DEFAULT = 7;
@@ -26,11 +27,6 @@ export interface RunCommand {
 }
 
 export type Command = RunCommand | { readonly command: "list" } | { readonly command: "help" };
-
-/** A flag that cannot be: the message names it, its value, and what is allowed. Exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
 
 /** Reads `args`; throws UsageError. */
 export function parseCommand(args: readonly string[], suites: readonly Suite[]): Command {

@@ -5,7 +5,8 @@
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "../../lib/cli/failure.ts";
 import { step } from "../../lib/stream/step.ts";
 import { type Exploration, Explorer, type Progress } from "../../spec/exploration/explore.ts";
-import { type ExploreCommand, parseCommand, USAGE, UsageError } from "./options.ts";
+import { UsageError } from "../usage.ts";
+import { type ExploreCommand, parseCommand, USAGE } from "./options.ts";
 
 /** States between two lines where there is no terminal. */
 const LINE_EVERY = 1 << 20;

@@ -1,6 +1,7 @@
 /** The command line of `npm run explore`. */
 import { parseArgs } from "node:util";
 import { messageOf } from "../../lib/base/errors.ts";
+import { UsageError, whole } from "../usage.ts";
 
 const STATES_DEFAULT = 1_000_000;
 const STATES_MAX = 100_000_000;
@@ -29,11 +30,6 @@ export interface ExploreCommand {
   readonly crashes: number;
   readonly questions: boolean;
   readonly json: boolean;
-}
-
-/** A flag that cannot be: the message names it, its value, and what is allowed. Exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
 }
 
 /** Reads `args`; null when help is asked for. Throws UsageError. */
@@ -72,14 +68,4 @@ function readFlags(args: readonly string[]) {
   } catch (thrown) {
     throw new UsageError(`${messageOf(thrown)}\n\n${USAGE}`);
   }
-}
-
-function whole(name: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isSafeInteger(value) || value < least || value > most) {
-    throw new UsageError(
-      `--${name} is ${JSON.stringify(text)}; allowed: a whole number from ${least} to ${most}`,
-    );
-  }
-  return value;
 }

@@ -5,7 +5,8 @@
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE } from "../../lib/cli/failure.ts";
 import { coloursFor } from "../../lib/cli/output.ts";
 import { RECORDS_KEPT } from "../../spec/simulation/stream/trace.ts";
-import { parseCommand, type RunCommand, type ShowCommand, USAGE, UsageError } from "./options.ts";
+import { UsageError } from "../usage.ts";
+import { parseCommand, type RunCommand, type ShowCommand, USAGE } from "./options.ts";
 import { runPool, type SeedJob } from "./pool.ts";
 import { SeedBar } from "./progress.ts";
 import { formatSeed, formatSummary, Summary } from "./report.ts";

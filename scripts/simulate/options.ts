@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { messageOf } from "../../lib/base/errors.ts";
+import { UsageError, whole } from "../usage.ts";
 
 const SEEDS_DEFAULT = 50;
 const SEEDS_MAX = 10_000_000;
@@ -36,11 +37,6 @@ export interface ShowCommand {
 }
 
 export type Command = RunCommand | ShowCommand | { readonly command: "help" };
-
-/** A flag that cannot be: the message names it, its value, and what is allowed. Exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
 
 /** Reads `args`; throws UsageError. */
 export function parseCommand(args: readonly string[]): Command {
@@ -92,14 +88,4 @@ function readFlags(args: readonly string[]) {
   } catch (thrown) {
     throw new UsageError(`${messageOf(thrown)}\n\n${USAGE}`);
   }
-}
-
-function whole(name: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isSafeInteger(value) || value < least || value > most) {
-    throw new UsageError(
-      `--${name} is ${JSON.stringify(text)}; allowed: a whole number from ${least} to ${most}`,
-    );
-  }
-  return value;
 }

@@ -6,6 +6,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { UsageError } from "../../scripts/usage.ts";
 import { BANK, LEFT_OUT } from "./bank.ts";
 import type { Bug } from "./bug.ts";
 import { type Finding, huntAll } from "./hunt.ts";
@@ -19,10 +20,6 @@ const USAGE = `npm run simulate -- --bug-bank [--bug N] [--jobs J] [--json] [--w
   --jobs J   processes that share the work (default: the number of cores)
   --json     one JSON object on standard output
   --write    writes the table into ${PAGE}; not with --bug`;
-
-class UsageError extends Error {
-  override readonly name = "UsageError";
-}
 
 interface Flags {
   readonly bugs: readonly Bug[];

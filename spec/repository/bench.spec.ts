@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect } from "chai";
-import { parseCommand, UsageError } from "../../scripts/bench/options.ts";
+import { parseCommand } from "../../scripts/bench/options.ts";
 import { formatTable } from "../../scripts/bench/report.ts";
 import { interleave } from "../../scripts/bench/rounds.ts";
 import { atLeast, atMost, meets, noiseOf, quantile, ratios } from "../../scripts/bench/statistics.ts";
@@ -9,6 +9,7 @@ import type { Bench, Samples, Suite } from "../../scripts/bench/suite.ts";
 import { SUITES } from "../../scripts/bench/suites.ts";
 import { rowsOf } from "../../scripts/bench/verdict.ts";
 import { ROOT } from "../../scripts/lib/terminal.mjs";
+import { UsageError } from "../../scripts/usage.ts";
 
 const CONTRACT = ["measure", "unit", "ours", "baseline", "baselineName", "ratio", "target", "met"];
 
