@@ -3,6 +3,7 @@ import type { Bug } from "../bug.ts";
 
 const FOLLOWER = "lib/stream/follower.ts";
 const READS = "lib/stream/reads.ts";
+const LEASES_SPEC = "spec/stream/core/leases.spec.ts";
 
 export const LOG_BUGS: readonly Bug[] = [
   {
@@ -49,6 +50,41 @@ export const LOG_BUGS: readonly Bug[] = [
     detector: { kind: "walk", setup: "three in memory, cut apart" },
     seeds: 1_000,
     quick: false,
+  },
+  {
+    id: 23,
+    title: "counts a lease from the receipt of its grant",
+    why: "the grant was given before it arrived, and ends earlier than the holder thinks",
+    patches: [
+      {
+        file: "lib/stream/writer.ts",
+        find: "    echoedAt: Math.max(progress.echoedAt, message.sentAt),\n",
+        replace: "    echoedAt: turn.nowMs,\n",
+      },
+    ],
+    detector: { kind: "spec", file: LEASES_SPEC, grep: "stands still" },
+    seeds: 1,
+    quick: true,
+  },
+  {
+    id: 24,
+    title: "leaves no margin for clocks that run apart",
+    why: "a slow holder uses a lease that fast grantors have forgotten",
+    patches: [
+      {
+        file: "lib/stream/leases.ts",
+        find: "  return nowMs < grantedAt + settings.leaseMs * (1 - settings.clockDrift);\n",
+        replace: "  return nowMs < grantedAt + settings.leaseMs;\n",
+      },
+      {
+        file: FOLLOWER,
+        find: "  const leaseUntilMs = leaseMs > 0 ? turn.nowMs + leaseMs * (1 + clockDrift) : 0;\n",
+        replace: "  const leaseUntilMs = leaseMs > 0 ? turn.nowMs + leaseMs + 0 * clockDrift : 0;\n",
+      },
+    ],
+    detector: { kind: "spec", file: LEASES_SPEC, grep: "however far clocks run apart" },
+    seeds: 1,
+    quick: true,
   },
   {
     id: 29,

@@ -1,6 +1,6 @@
 /**
  * Pure replicas by hand: letters wait until they are delivered, links can be cut, ticks come when they are
- * given, stores are done when they are done. Nothing is random.
+ * given, stores are done when they are done, each has a clock of its own and may stand still. Nothing is random.
  */
 import { majorityOf } from "../../../lib/stream/configuration.ts";
 import type { Message } from "../../../lib/stream/messages.ts";
@@ -36,6 +36,14 @@ export interface Letter {
   readonly message: Message;
 }
 
+/** A replica's own clock: it runs at a rate of its own from an offset of its own. */
+export interface RigClock {
+  readonly rate: number;
+  readonly offsetMs: number;
+}
+
+const TRUE_CLOCK: RigClock = { rate: 1, offsetMs: 0 };
+
 type EffectOf<T extends StreamEffect["type"]> = Extract<StreamEffect, { type: T }>;
 
 export class Rig {
@@ -43,7 +51,11 @@ export class Rig {
   readonly #states = new Map<ReplicaId, ReplicaState>();
   readonly #effects = new Map<ReplicaId, StreamEffect[]>();
   readonly #cuts = new Set<string>();
+  readonly #clocks = new Map<ReplicaId, RigClock>();
+  /** Who stands still, with the letters that wait for it. */
+  readonly #asleep = new Map<ReplicaId, Letter[]>();
   letters: Letter[] = [];
+  /** The true time. */
   nowMs = 0;
 
   /** Founders a/1, b/1, ... of one stream; `members` of them. */
@@ -84,7 +96,7 @@ export class Rig {
   }
 
   feed(id: ReplicaId, event: StreamEvent): void {
-    const { state, effects } = step(this.state(id), event, this.nowMs);
+    const { state, effects } = step(this.state(id), event, this.clockMs(id));
     this.#states.set(id, state);
     this.#effects.get(id)?.push(...effects);
     for (const effect of effects) {
@@ -92,6 +104,28 @@ export class Rig {
         this.letters.push(...effect.to.map((to) => ({ from: id, to, message: effect.message })));
       }
     }
+  }
+
+  /** Gives a replica another clock than the true one. */
+  setClock(id: ReplicaId, clock: RigClock): void {
+    this.#clocks.set(id, clock);
+  }
+
+  /** What the own clock of a replica shows. It goes on while the replica stands still. */
+  clockMs(id: ReplicaId): number {
+    const { rate, offsetMs } = this.#clocks.get(id) ?? TRUE_CLOCK;
+    return offsetMs + rate * this.nowMs;
+  }
+
+  /** The process stands still: it takes no ticks, and letters wait for it. */
+  sleep(id: ReplicaId): void {
+    this.#asleep.set(id, this.#asleep.get(id) ?? []);
+  }
+
+  /** It goes on: what waited for it is on its way again, before what comes now. */
+  wake(id: ReplicaId): void {
+    this.letters.unshift(...(this.#asleep.get(id) ?? []));
+    this.#asleep.delete(id);
   }
 
   cut(from: ReplicaId, to: ReplicaId): void {
@@ -122,8 +156,12 @@ export class Rig {
 
   /** Delivers what is on its way now, and nothing that follows from it. */
   deliverRound(): void {
-    for (const { from, to, message } of this.letters.splice(0)) {
-      if (this.#states.has(to) && !this.#cuts.has(`${from} ${to}`)) {
+    for (const letter of this.letters.splice(0)) {
+      const { from, to, message } = letter;
+      const waiting = this.#asleep.get(to);
+      if (waiting !== undefined) {
+        waiting.push(letter);
+      } else if (this.#states.has(to) && !this.#cuts.has(`${from} ${to}`)) {
         this.feed(to, { type: "message", from, message });
       }
     }
@@ -136,11 +174,11 @@ export class Rig {
     return taken;
   }
 
-  /** One tick for each, in order of their ids, with everything delivered after it. */
+  /** One tick for each that is awake, in order of their ids, with everything delivered after it. */
   tick(times: number = 1): void {
     for (let count = 0; count < times; count++) {
       this.nowMs += 100;
-      for (const id of this.ids) {
+      for (const id of this.ids.filter((each) => !this.#asleep.has(each))) {
         this.feed(id, { type: "tick", draw: 0 });
       }
       this.deliver();
