@@ -97,6 +97,11 @@ export class SimulatedDisk {
     return new MountedDisk(this, this.#life);
   }
 
+  /** Whether a death of the process now would leave something half done. */
+  get isWriting(): boolean {
+    return [...this.#inFlight].some(({ tear }) => tear !== nothing);
+  }
+
   /** The process dies; what it had written stays readable, operations in flight are torn. */
   killProcess(): Disk {
     for (const operation of this.#inFlight) {

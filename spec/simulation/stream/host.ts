@@ -23,6 +23,8 @@ export interface Host {
   life: number;
   /** The replica here cannot be trusted to go on: its disk has failed or may be damaged. */
   doomed: boolean;
+  /** It has lost power, or was killed in the middle of a write: the end of its log may turn out uncertain. */
+  doubtful: boolean;
   /** Where the process, or only the actor, is to crash next. */
   armed: { readonly point: FaultPoint; readonly whole: boolean } | null;
   /** How many log lines have been looked at. */

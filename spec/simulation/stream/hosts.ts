@@ -16,7 +16,7 @@ import { between, spread } from "./draw.ts";
 import type { Host } from "./host.ts";
 import type { Observer } from "./observer.ts";
 import type { Plan } from "./plan.ts";
-import { keepsQuorums } from "./quorums.ts";
+import { keepsCertainty, keepsQuorums, risksOf } from "./quorums.ts";
 import type { Trace } from "./trace.ts";
 import { workload } from "./workload.ts";
 import { shortId } from "./world.ts";
@@ -74,6 +74,7 @@ export class Hosts {
         paused: false,
         life: 0,
         doomed: false,
+        doubtful: false,
         armed: null,
         linesSeen: 0,
         appliedSeen: 0,
@@ -99,24 +100,18 @@ export class Hosts {
     return this.sim.clock.now() * (host?.rate ?? 1);
   }
 
-  /**
-   * Replicas that count as lost already when the question is what more may be lost: those whose disk has failed,
-   * or has lost power and may come back with an uncertain end, or has come back so.
-   */
-  get doomed(): ReadonlySet<ReplicaId> {
-    const found = new Set<ReplicaId>();
-    for (const { doomed, replica, home } of this.all.values()) {
-      const unsound = home !== null && (!home.replica.tailCertain || home.replica.role === "damaged");
-      if (replica !== null && (doomed || unsound)) {
-        found.add(replica);
-      }
-    }
-    return found;
-  }
-
   /** Whether the stream survives the loss of all that this host holds. */
   mayLose({ replica, doomed }: Host): boolean {
-    return doomed || replica === null || keepsQuorums(this.observer.world, replica, this.doomed);
+    return doomed || replica === null || keepsQuorums(this.observer.world, replica, risksOf(this.all));
+  }
+
+  /** Whether it survives the sudden end of this host's process, or of the machine. */
+  mayEnd(host: Host, power: boolean): boolean {
+    const { disk, doomed, doubtful, replica } = host;
+    if (disk === null || doomed || doubtful || replica === null || !(power || disk.isWriting)) {
+      return disk !== null || this.mayLose(host);
+    }
+    return keepsCertainty(this.observer.world, replica, risksOf(this.all));
   }
 
   // --- beginnings ---------------------------------------------------------------------------------
@@ -224,6 +219,7 @@ export class Hosts {
     host.home = home;
     host.replica = home.replica.self;
     host.doomed = false;
+    host.doubtful = false;
     host.appliedSeen = home.replicated.appliedSeq;
     this.trace.note(host.name, `replica ${shortId(home.replica.self)} is up as ${home.replica.role}`);
   }
@@ -269,8 +265,8 @@ export class Hosts {
       this.sim.hub.kill(host.name);
     }
     host.home = null;
+    host.doubtful ||= host.disk !== null && (power || host.disk.isWriting);
     if (power && host.disk !== null) {
-      host.doomed = true;
       host.disk.crash();
     } else {
       host.disk?.killProcess();
@@ -374,7 +370,7 @@ export class Hosts {
     if (armed?.point !== point) {
       return;
     }
-    if (armed.whole && host.disk === null && !this.mayLose(host)) {
+    if (armed.whole && !this.mayEnd(host, false)) {
       return;
     }
     host.armed = null;

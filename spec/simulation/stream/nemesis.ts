@@ -292,8 +292,7 @@ export class Nemesis {
   }
 
   #kill(host: Host, downMs: number, power: boolean): boolean {
-    const risky = host.disk === null || power;
-    if (host.sim === null || (risky && !this.#hosts.mayLose(host))) {
+    if (host.sim === null || !this.#hosts.mayEnd(host, power)) {
       return false;
     }
     this.#hosts.kill(host, { power });

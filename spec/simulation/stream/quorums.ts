@@ -1,23 +1,65 @@
 /**
  * The fault atlas: what may be destroyed without destroying the stream. A replica may lose what it holds only
- * while every configuration that could still matter keeps a seal quorum of sound members without it.
+ * while every configuration that could still matter keeps its quorums without it.
  */
 import { compareEpochs, EPOCH_ZERO } from "../../../lib/journal/epoch.ts";
 import type { Configuration, Proposed } from "../../../lib/stream/configuration.ts";
 import type { ReplicaId } from "../../../lib/stream/replica-id.ts";
+import type { Host } from "./host.ts";
 import type { Observed, World } from "./world.ts";
 
-/** `doomed`: replicas that are to be counted as lost already. */
+/** What may be wrong with replicas that are not known to be lost. */
+export interface Risks {
+  /** To be counted as lost already. */
+  readonly lost: ReadonlySet<ReplicaId>;
+  /** Hold what they acknowledged, but may not be able to prove it: the end of their log may be uncertain. */
+  readonly doubtful: ReadonlySet<ReplicaId>;
+}
+
+/** What may be wrong already when the question is what more may happen. */
+export function risksOf(hosts: ReadonlyMap<string, Host>): Risks {
+  const lost = new Set<ReplicaId>();
+  const doubtful = new Set<ReplicaId>();
+  for (const { doomed, doubtful: doubted, replica, home } of hosts.values()) {
+    if (replica !== null && (doomed || home?.replica.role === "damaged")) {
+      lost.add(replica);
+    } else if (replica !== null && (doubted || home?.replica.tailCertain === false)) {
+      doubtful.add(replica);
+    }
+  }
+  return { lost, doubtful };
+}
+
+const NO_RISKS: Risks = { lost: new Set(), doubtful: new Set() };
+
+/** Whether the stream survives the loss of all that `without` holds. */
 export function keepsQuorums(
   world: World,
   without: ReplicaId,
-  doomed: ReadonlySet<ReplicaId> = new Set(),
+  { lost, doubtful }: Risks = NO_RISKS,
 ): boolean {
-  const isSound = ({ self, lost }: Observed): boolean => self !== without && !doomed.has(self) && !lost;
-  const sound = [...world.replicas.values()].filter(isSound);
-  return configurationsThatMatter(world, sound).every(({ members, sealQuorum, writeQuorum }) => {
-    const left = sound.filter(({ self }) => members.includes(self));
-    return !members.includes(without) || left.length >= Math.max(sealQuorum, writeQuorum);
+  return survives(world, without, { lost: new Set([...lost, without]), doubtful });
+}
+
+/** Whether it survives that `without` comes back with an uncertain end of its log. */
+export function keepsCertainty(world: World, without: ReplicaId, { lost, doubtful }: Risks): boolean {
+  return survives(world, without, { lost, doubtful: new Set([...doubtful, without]) });
+}
+
+/**
+ * Quorums of members whose logs are certain, or every member there: then even uncertain logs count, because
+ * nothing can be missing from all of them. Configurations that `hit` is not in are none of its concern.
+ */
+function survives(world: World, hit: ReplicaId, { lost, doubtful }: Risks): boolean {
+  const left = [...world.replicas.values()].filter((each) => !each.lost && !lost.has(each.self));
+  return configurationsThatMatter(world, left).every(({ members, sealQuorum, writeQuorum }) => {
+    const there = left.filter(({ self }) => members.includes(self));
+    const certain = there.filter(({ self }) => !doubtful.has(self));
+    return (
+      !members.includes(hit) ||
+      there.length === members.length ||
+      certain.length >= Math.max(sealQuorum, writeQuorum)
+    );
   });
 }
 
