@@ -30,7 +30,7 @@ export interface StreamSettings {
   readonly appendBytes: number;
   /** Committed entries kept for those who lag; who lacks older ones gets a snapshot. */
   readonly keptEntries: number;
-  /** Learners that a writer feeds at a time. */
+  /** Learners that a writer brings up at a time; those that have caught up do not count. */
   readonly learnersMax: number;
   /** Disk mode: acknowledge entries also when they are held in memory, for `sync` answers. */
   readonly acknowledgeHeld: boolean;

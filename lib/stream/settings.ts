@@ -28,7 +28,7 @@ export const DEFAULT_STREAM_SETTINGS = {
   appendBytes: 256 * 1024,
   /** Committed entries kept in memory for members that lag; who lacks older ones gets a snapshot. */
   keptEntries: 4_096,
-  /** Learners fed at a time, so that copying does not starve the members. */
+  /** Learners that are brought up at a time, so that copying does not starve the members. */
   learnersMax: 2,
   /** Read leases; 0 is off, because they rest on a bound of the clocks that only the operator can declare. */
   leaseMs: 0,
@@ -71,6 +71,11 @@ const RULES: readonly Rule[] = [
   [
     "leaseMs x (1 - clockDrift) must be 0 or exceed 2 x heartbeatMs",
     (s) => s.leaseMs === 0 || s.leaseMs * (1 - s.clockDrift) > 2 * s.heartbeatMs,
+  ],
+  [
+    // Otherwise a claim that meets a fresh lease is always given up before those who granted it are free.
+    "claimTicks x heartbeatMs must exceed leaseMs x (1 + clockDrift)",
+    (s) => s.claimTicks * s.heartbeatMs > s.leaseMs * (1 + s.clockDrift),
   ],
 ];
 

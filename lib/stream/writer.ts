@@ -278,11 +278,16 @@ export function onJoin(turn: Turn, from: ReplicaId): void {
     });
     return;
   }
-  const learners = [...writer.progress.values()].filter(({ member }) => !member).length;
-  if (!writer.progress.has(from) && learners < settings.learnersMax) {
+  const copied = [...writer.progress.values()].filter(isCopied).length;
+  if (!writer.progress.has(from) && copied < settings.learnersMax) {
     update(turn, from, newProgress(false, log.lastSeq + 1));
     broadcastHeartbeat(turn);
   }
+}
+
+/** Whether it is a learner that still costs more than a member does: one that has caught up takes no place. */
+function isCopied({ member, caughtUp, mode }: Progress): boolean {
+  return !member && (!caughtUp || mode === "snapshot");
 }
 
 /** A transfer of a snapshot has ended; what follows it is sent as entries. */

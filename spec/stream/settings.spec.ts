@@ -17,6 +17,10 @@ describe("the settings of a stream", () => {
         /stepDownTicks must not exceed failureTicks; failureTicks is 10, stepDownTicks is 20/,
       ],
       [{ leaseMs: 150 }, /leaseMs x \(1 - clockDrift\)/],
+      [
+        { leaseMs: 1_600 },
+        /claimTicks x heartbeatMs must exceed leaseMs x \(1 \+ clockDrift\); heartbeatMs is 100, claimTicks is 20, leaseMs is 1600, clockDrift is 0\.25/,
+      ],
       [{ appendBytes: 1_000 }, /batchBytes must not exceed appendBytes/],
       [{ majorityTimeoutMs: 50 }, /majorityTimeoutMs must be at least heartbeatMs/],
       [{ commitDelayMs: 100 }, /commitDelayMs must be less than heartbeatMs/],

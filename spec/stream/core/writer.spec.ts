@@ -37,6 +37,29 @@ describe("the writer of an epoch", () => {
     expect(rig.committed("a/1")).to.deep.equal([]);
   });
 
+  it("brings up so many learners at a time; one that has caught up makes room for the next", () => {
+    const rig = new Rig(3, { learnersMax: 1 });
+    rig.open("a/1");
+    for (const id of ["d/1", "e/1"]) {
+      rig.add(id);
+    }
+    rig.cut("d/1", "a/1");
+    rig.feed("a/1", { type: "message", from: "d/1", message: { type: "join" } });
+    rig.feed("e/1", { type: "join", to: "a/1" });
+    rig.deliver();
+    const fed = (): string[] =>
+      [...(rig.state("a/1").writer?.progress ?? [])].filter(([, { member }]) => !member).map(([id]) => id);
+    expect(fed()).to.deep.equal(["d/1"]);
+    rig.heal();
+    rig.tick(2);
+    expect(rig.effects("a/1", "caughtUp").map(({ replica }) => replica)).to.deep.equal(["d/1"]);
+    rig.feed("e/1", { type: "join", to: "a/1" });
+    rig.deliver();
+    rig.tick(2);
+    expect(fed()).to.deep.equal(["d/1", "e/1"]);
+    expect(rig.state("e/1").log.lastSeq).to.equal(rig.state("a/1").log.lastSeq);
+  });
+
   it("does not commit entries of an older epoch by counting their copies, only behind its own barrier", () => {
     const rig = new Rig(3);
     rig.open("a/1");

@@ -19,7 +19,8 @@ import { Witness } from "./witness.ts";
 /** In leases' walks: what a step takes at most, so that a tick of a host takes about a heartbeat. */
 const STEP_MS = 8;
 const ROUND_MS = 100;
-const LEASE_MS = 1_600;
+/** A claim must be able to outlast a lease. */
+const LEASE_SETTINGS = { leaseMs: 1_600, claimTicks: 21 } as const;
 
 export class Walk {
   readonly #options: WalkOptions;
@@ -51,7 +52,7 @@ export class Walk {
     this.#settings = {
       ...SETTINGS,
       durability: options.durability,
-      leaseMs: options.leases === true ? LEASE_MS : 0,
+      ...(options.leases === true ? LEASE_SETTINGS : {}),
       ...options.settings,
     };
     const names = Array.from({ length: options.nodes }, (_, index) => String.fromCharCode(97 + index));
