@@ -15,6 +15,7 @@ import type { Host } from "./host.ts";
 import { type Hosts, STREAM } from "./hosts.ts";
 import { type Plan, SAFETY_MS } from "./plan.ts";
 import type { WorkOperation } from "./workload.ts";
+import { epochKey } from "./world.ts";
 
 const FIRST_WAVE_MS = 1_000;
 /** Operations of one wave come within so long. */
@@ -219,7 +220,7 @@ export class Clients {
       }, fail);
     } else {
       client.request(asked.operation, { timeoutMs }).then(({ value, seq, epoch }) => {
-        record.epoch = epoch.owner;
+        record.epoch = epochKey(epoch);
         this.#answered(record, host, life, "ok", value, seq);
       }, fail);
     }
@@ -273,7 +274,7 @@ export class Clients {
   }
 
   /** I11 and I19, at the moment of the answer. */
-  #check({ asked, seq, committedAtCall, clientId }: Recorded): void {
+  #check({ asked, seq, epoch, committedAtCall, clientId }: Recorded): void {
     const { observer } = this.#hosts;
     const { mode, durability } = this.#plan;
     const { world } = observer;
@@ -282,6 +283,19 @@ export class Clients {
       world.expect(!lasting || seq <= world.committedSeq, "I11", () => {
         return `${clientId} was told that ${show(asked)} is done at ${seq}; committed is ${world.committedSeq}`;
       });
+      const opened = world.opened.find((each) => epochKey(each.epoch) === epoch);
+      world.expect(
+        opened !== undefined,
+        "I11",
+        () => `${clientId} was answered in ${epoch}, which never opened`,
+      );
+      if (mode === "sync" && world.holders !== null && opened !== undefined) {
+        const { configuration } = opened;
+        const held = world.holders.heldBy(seq, epoch, configuration);
+        world.expect(held >= configuration.writeQuorum || seq <= world.committedSeq, "I11", () => {
+          return `${clientId} was told that ${show(asked)} is done at ${seq}, which ${held} have held`;
+        });
+      }
     } else if (asked.mode === "quorum") {
       world.expect(seq >= committedAtCall, "I19", () => {
         return `${clientId} got ${show(asked)} as of ${seq}; ${committedAtCall} was committed when it asked`;

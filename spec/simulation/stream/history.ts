@@ -4,7 +4,7 @@
  * Times are counts of events, shared by everybody. An operation without an answer has no return. An operation
  * that was refused (overload, no writer known) is kept out of the histories: it certainly did nothing.
  */
-import type { ReadMode, StreamMode } from "../../../lib/stream/requests.ts";
+import type { ReadMode } from "../../../lib/stream/requests.ts";
 import { checkAppendLists, type ListOperation } from "../../checkers/append-list.ts";
 import { type CounterOperation, checkCounters } from "../../checkers/counter.ts";
 import { checkFinalValues, type KeyWrite } from "../../checkers/durability.ts";
@@ -36,7 +36,7 @@ export interface Recorded {
   outcome: "open" | "ok" | "unknown" | "refused";
   value: unknown;
   seq: number;
-  /** Of the entry that carries it: the owner of its epoch. */
+  /** Of the entry that carries it: the key of its epoch. */
   epoch: string;
 }
 
@@ -46,9 +46,6 @@ export interface Finding {
 }
 
 export interface Promises {
-  /** Whether acknowledged operations can never be lost: `strong`, and `sync` without a disk. */
-  readonly mode: StreamMode;
-  readonly lasting: boolean;
   /** `primary` reads are linearizable only with leases. */
   readonly leases: boolean;
 }
@@ -59,7 +56,10 @@ export interface Verdicts {
   readonly steps: number;
 }
 
-/** Runs every checker that the promises allow. `final`: the value of each key at rest. */
+/**
+ * Runs every checker. `records`: without what was lost where that is allowed; what is left is to be as good as
+ * if nothing could be. `final`: the value of each key at rest.
+ */
 export function judge(
   records: readonly Recorded[],
   promises: Promises,
@@ -71,9 +71,6 @@ export function judge(
       findings.push({ rule, message: `${kind}: ${message}` });
     }
   };
-  if (!promises.lasting) {
-    return { findings, histories: 0, steps: 0 };
-  }
   add("append-list", checkAppendLists(listHistory(records, promises)));
   add("counter", checkCounters(counterHistory(records, promises)));
   add("queue", checkQueues(queueHistory(records), { remaining: finalLists(records, final), fifo: "queue" }));

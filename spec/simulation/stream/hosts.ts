@@ -37,8 +37,6 @@ export class Hosts {
   readonly trace: Trace;
   readonly observer: Observer;
   readonly all = new Map<string, Host>();
-  /** Answered requests that a replica has reported lost so far. */
-  readonly reportedLost = new Map<ReplicaId, number>();
   /** Called when a node has come up, or has gone. */
   onUp: (host: Host) => void = () => undefined;
   onDown: (host: Host) => void = () => undefined;
@@ -318,10 +316,6 @@ export class Hosts {
 
   /** What the logs of a host say that must never be said. */
   look(host: Host): void {
-    if (host.home !== null) {
-      const { self, lost } = host.home.status;
-      this.reportedLost.set(self, lost.answered);
-    }
     const lines = host.sim?.lines ?? [];
     for (const { level, message, fields } of lines.slice(host.linesSeen)) {
       if (level === "error") {

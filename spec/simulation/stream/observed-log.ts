@@ -2,10 +2,11 @@
  * What the world asserts about logs, at every step of every replica: one history, without holes, that grows
  * and is never taken back where it is committed (I3, I4, I5, I7, I8, I13, I14, I15, I22).
  */
-import { compareEpochs, type Epoch } from "../../../lib/journal/epoch.ts";
+import { compareEpochs, EPOCH_ZERO, type Epoch } from "../../../lib/journal/epoch.ts";
 import { isMember } from "../../../lib/stream/configuration.ts";
 import { type Entry, KIND_BARRIER } from "../../../lib/stream/entry.ts";
 import type { Log } from "../../../lib/stream/log.ts";
+import type { ReplicaId } from "../../../lib/stream/replica-id.ts";
 import type { ReplicaState, StreamEffect, StreamEvent } from "../../../lib/stream/replica-state.ts";
 import { epochKey, epochText, type Observed, shortId, type World } from "./world.ts";
 
@@ -22,7 +23,7 @@ export class LogObserver {
     const world = this.#world;
     const who = shortId(after.self);
     if (after.log !== before.log) {
-      this.#entries(before.log, after.log, who);
+      this.#entries(before.log, after.log, after.self);
       this.#kept(before, after, who);
       if (event.type === "message" && isOld(event, before)) {
         world.violate("I3", `${who} changed its log for an epoch below its promise`);
@@ -82,20 +83,21 @@ export class LogObserver {
   }
 
   /** New entries: their place in the one history, the barrier first in each epoch. */
-  #entries(before: Log, after: Log, who: string): void {
+  #entries(before: Log, after: Log, self: ReplicaId): void {
     for (let seq = after.lastSeq; seq > after.base.seq; seq--) {
       const entry = after.entry(seq);
       if (entry === null) {
         this.#world.violate(
           "I13",
-          `${who} has no entry ${seq} between ${after.base.seq} and ${after.lastSeq}`,
+          `${shortId(self)} has no entry ${seq} between ${after.base.seq} and ${after.lastSeq}`,
         );
         return;
       }
       if (before.entry(seq) === entry) {
         return;
       }
-      this.#entry(entry, after, who);
+      this.#entry(entry, after, shortId(self));
+      this.#world.holders?.hold(self, seq, entry.epoch);
     }
   }
 
@@ -161,12 +163,13 @@ export class LogObserver {
     const { committed, coverage } = this.#world;
     if (entry !== null && writer !== null) {
       if (committed.length === 0) {
-        committed.push({ chain: "", by: writer.epoch, payload: new Uint8Array(0), kind: KIND_BARRIER });
+        const payload = new Uint8Array(0);
+        committed.push({ chain: "", by: writer.epoch, epoch: EPOCH_ZERO, payload, kind: KIND_BARRIER });
       }
-      const { chain, payload, kind } = entry;
+      const { chain, epoch, payload, kind } = entry;
       coverage.commits += 1;
       if (committed.length === seq) {
-        committed.push({ chain, by: writer.epoch, payload, kind });
+        committed.push({ chain, by: writer.epoch, epoch, payload, kind });
       } else {
         this.#world.violate("I7", `${seq} is committed before ${committed.length}`);
       }

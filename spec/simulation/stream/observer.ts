@@ -53,6 +53,10 @@ export class Observer {
     if (seen !== undefined) {
       seen.down = true;
       seen.lost ||= lost;
+      seen.endedIn = seen.state.hard.promise;
+      if (lost) {
+        this.world.holders?.returned(replica, seen.state.log, null);
+      }
       this.#stores.delete(replica);
     }
   }
@@ -88,6 +92,7 @@ export class Observer {
         durablePromise: hard.promise,
         vouched: null,
         vouchedPromise: EPOCH_ZERO,
+        endedIn: EPOCH_ZERO,
       };
       world.replicas.set(self, seen);
       return seen;
@@ -96,6 +101,7 @@ export class Observer {
     world.expect(!known.lost, "I12", () => `${who} speaks again although what it held is lost`);
     if (known.down) {
       known.lives += 1;
+      world.holders?.returned(self, known.state.log, log);
       world.expect(compareEpochs(hard.promise, known.vouchedPromise) >= 0, "I2", () => {
         return `${who} is back with promise ${epochText(hard.promise)}, gave ${epochText(known.vouchedPromise)}`;
       });

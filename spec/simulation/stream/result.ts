@@ -40,5 +40,6 @@ export interface Figures {
     readonly replayed: number;
   };
   readonly coverage: Coverage;
-  readonly checked: { readonly histories: number; readonly steps: number };
+  /** `lost`: acknowledged operations that were lost as their mode allows. */
+  readonly checked: { readonly histories: number; readonly steps: number; readonly lost: number };
 }

@@ -5,6 +5,7 @@
  *
  * The same seed gives the same run, event by event; `hash` of the result says so.
  */
+import { compareEpochs } from "../../../lib/journal/epoch.ts";
 import { nodeOf } from "../../../lib/stream/replica-id.ts";
 import { checkAtRest } from "../../checkers/state-hash.ts";
 import { SimCluster } from "../../support/sim-cluster.ts";
@@ -12,16 +13,18 @@ import { CalmClock } from "./calm-clock.ts";
 import { Clients } from "./clients.ts";
 import { judgeCommitted } from "./committed.ts";
 import { judge } from "./history.ts";
+import { Holders } from "./holders.ts";
 import { Hosts, STREAM } from "./hosts.ts";
 import { Letters } from "./letters.ts";
 import { Members } from "./members.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Observer } from "./observer.ts";
 import { drawPlan, FAULT_KINDS, type FaultClass, isFaultKind, type Plan, RUN_MS, SAFETY_MS } from "./plan.ts";
+import { Reports } from "./reports.ts";
 import type { Figures, SeedResult } from "./result.ts";
 import { RECORDS_KEPT, Trace } from "./trace.ts";
 import { DISTURBED_AFTER_MS, whyInvalid } from "./validity.ts";
-import { World } from "./world.ts";
+import { epochKey, World } from "./world.ts";
 
 export interface RunOptions {
   /** Records of the trace that are kept. Default `RECORDS_KEPT`. */
@@ -50,6 +53,7 @@ class Run {
   readonly #letters: Letters;
   readonly #nemesis: Nemesis;
   readonly #clients: Clients;
+  readonly #reports: Reports;
   #final = new Map<string, unknown>();
 
   constructor(plan: Plan, { keptTrace = RECORDS_KEPT }: RunOptions) {
@@ -60,6 +64,10 @@ class Run {
     const now = (): number => sim.clock.now();
     this.#trace = new Trace(now, keptTrace);
     this.#world = new World(this.#trace, now, (replica) => this.#hosts.clockOf(replica));
+    if (plan.mode === "sync" && plan.durability === "disk") {
+      this.#world.holders = new Holders();
+    }
+    this.#reports = new Reports(STREAM);
     const observer = new Observer(this.#world);
     this.#hosts = new Hosts(sim, plan, this.#trace, observer);
     this.#members = new Members(this.#hosts);
@@ -95,7 +103,7 @@ class Run {
   #storm(): Checked {
     const at = this.#clock.stormAt?.toFixed(3);
     this.#world.violate("storm", `at ${at} ms messages answer each other without end`);
-    return { histories: 0, steps: 0 };
+    return { histories: 0, steps: 0, lost: 0 };
   }
 
   // --- the liveness phase -------------------------------------------------------------------------
@@ -174,6 +182,7 @@ class Run {
       this.#hosts.kill(host);
     }
     await this.#sim.clock.settle();
+    this.#reports.stop();
   }
 
   // --- verdicts -----------------------------------------------------------------------------------
@@ -181,29 +190,48 @@ class Run {
   #judge(): Checked {
     const { mode, durability, settings } = this.#plan;
     const lasting = mode === "strong" || (mode === "sync" && durability === "memory");
-    const promises = { mode, lasting, leases: settings.leaseMs > 0 };
-    const { findings, histories, steps } = judge(this.#clients.records, promises, this.#final);
     const committed = judgeCommitted({
       committed: this.#world.committed,
       records: this.#clients.records,
       lasting,
-      reportedLost: this.#reportedLost(),
+      showsUncommitted: mode !== "strong",
+      reports: this.#reports.losses,
+      silent: this.#silent(),
+      mayNotLose: (seq, epoch) => this.#mayNotLose(seq, epoch),
       final: this.#final,
     });
-    for (const { rule, message } of [...findings, ...committed]) {
+    const promises = { leases: settings.leaseMs > 0 };
+    const { findings, histories, steps } = judge(committed.survived, promises, this.#final);
+    for (const { rule, message } of [...findings, ...committed.findings]) {
       this.#world.violate(rule, message);
     }
-    return { histories, steps };
+    return { histories, steps, lost: committed.lost };
   }
 
-  /** A replica that has died, once or for good, may have died with what it had to report. */
-  #reportedLost(): Map<string, number | null> {
-    const found = new Map<string, number | null>();
-    for (const { self, state, lives, lost, down } of this.#world.replicas.values()) {
-      const died = lives > 1 || lost || down;
-      found.set(state.owner, died ? null : (this.#hosts.reportedLost.get(self) ?? 0));
+  /** Epochs whose writer has died since, or has not yet learned what became of all its batches. */
+  #silent(): Set<string> {
+    const found = new Set<string>();
+    for (const { epoch } of this.#world.opened) {
+      const writer = [...this.#world.replicas.values()].find(({ state }) => state.owner === epoch.owner);
+      const home = writer === undefined ? null : this.#hosts.get(nodeOf(writer.self)).home;
+      const waits = home !== null && home.replica.self === writer?.self && home.batches.undecided > 0;
+      if (writer === undefined || waits || compareEpochs(writer.endedIn, epoch) >= 0) {
+        found.add(epochKey(epoch));
+      }
     }
     return found;
+  }
+
+  /** In `sync` on disk: what a write quorum has held may be lost only when so many have lost it from memory. */
+  #mayNotLose(seq: number, epoch: string): string | null {
+    const { holders, opened } = this.#world;
+    const configuration = opened.find((each) => epochKey(each.epoch) === epoch)?.configuration;
+    if (this.#plan.mode === "async" || holders === null || configuration === undefined) {
+      return null;
+    }
+    const kept = holders.keptBy(seq, epoch, configuration);
+    const spared = configuration.members.length - configuration.sealQuorum;
+    return kept > spared ? `${kept} have kept it, and no seal could pass by more than ${spared}` : null;
   }
 
   #result(checked: Checked, cpuMs: number): SeedResult {

@@ -6,6 +6,7 @@ import type { Epoch } from "../../../lib/journal/epoch.ts";
 import type { Configuration, Proposed } from "../../../lib/stream/configuration.ts";
 import type { ReplicaId } from "../../../lib/stream/replica-id.ts";
 import type { ReplicaState } from "../../../lib/stream/replica-state.ts";
+import type { Holders } from "./holders.ts";
 import type { Trace } from "./trace.ts";
 
 /** Violations kept; all are counted. */
@@ -22,6 +23,8 @@ export interface Committed {
   readonly chain: string;
   /** The epoch of the writer that committed it first. */
   readonly by: Epoch;
+  /** Of the entry itself. */
+  readonly epoch: Epoch;
   readonly payload: Uint8Array;
   readonly kind: number;
 }
@@ -41,6 +44,8 @@ export interface Observed {
   /** What it has told others that it holds; null when it was told to drop that since. */
   vouched: { readonly seq: number; readonly chain: string } | null;
   vouchedPromise: Epoch;
+  /** What it promised when its process last ended; zero while it never did. */
+  endedIn: Epoch;
 }
 
 export interface Coverage {
@@ -66,6 +71,8 @@ export class World {
   readonly opened: Proposed[] = [];
   readonly violations: Violation[] = [];
   violationCount = 0;
+  /** Kept where a memory may be lost that answers relied on: `sync` on disk. */
+  holders: Holders | null = null;
   readonly coverage: Coverage = {
     effects: {},
     crashesAt: {},
