@@ -5,8 +5,9 @@
  * back is checked field by field: a payload of something else is `invalid_message`, never half a batch.
  */
 import { messageOf, SupercastError } from "../base/errors.ts";
+import { isWellFormed, NESTING_MAX } from "../base/term.ts";
 import { decode, decodeRun, encode } from "../wire/codec.ts";
-import { NESTING_MAX, travels } from "../wire/travel.ts";
+import { travels } from "../wire/travel.ts";
 import type { Change, RequestId, Resolution } from "./definition.ts";
 
 const FORMAT = 1;
@@ -151,12 +152,6 @@ function checkKey(key: unknown): void {
   if (!isString(key) || !isWellFormed(key)) {
     throw foreign(`key ${shown(key)} is no well-formed string`);
   }
-}
-
-/** Half a surrogate pair would come back as another character, and two keys as one. */
-function isWellFormed(text: string): boolean {
-  // Nearly all texts have no surrogates at all, which is known without looking at code points.
-  return !/[\ud800-\udfff]/.test(text) || !/\p{Surrogate}/u.test(text);
 }
 
 /** For an error text; of foreign values only what is sure not to throw. */

@@ -13,7 +13,7 @@
  * bits are refused.
  */
 import { messageOf, SupercastError } from "../base/errors.ts";
-import { describeValue, fits64Bits, isPlainObject, NESTING_MAX } from "./travel.ts";
+import { describeValue, fits64Bits, isPlainObject, NESTING_MAX } from "../base/term.ts";
 
 const MARKED = /^\$(?:int|bytes|date|num)$/;
 const MARKED_OR_ESCAPED = /^\$+(?:int|bytes|date|num)$/;

@@ -6,8 +6,7 @@
  * turn them into something else, each in its own way. Nor may a key named `__proto__`.
  */
 
-/** Levels of arrays and objects in one value. A cycle meets it too. */
-export const NESTING_MAX = 128;
+import { describeValue, fits64Bits, isPlainObject, NESTING_MAX } from "../base/term.ts";
 
 /** Whether `value` may travel. Runs for every message, so it allocates nothing and builds no path. */
 export function travels(value: unknown, levels: number = NESTING_MAX): boolean {
@@ -49,20 +48,6 @@ function objectTravels(value: object, levels: number): boolean {
   return true;
 }
 
-/** Objects made by a literal, by JSON.parse or without a prototype, from whichever realm. */
-export function isPlainObject(value: object): value is Record<string, unknown> {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null || isForeignObjectPrototype(prototype);
-}
-
-function isForeignObjectPrototype(prototype: unknown): boolean {
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(Object(prototype), "hasOwnProperty");
-}
-
-export function fits64Bits(value: bigint): boolean {
-  return value === BigInt.asIntN(64, value) || value === BigInt.asUintN(64, value);
-}
-
 /** The first thing in `value` that may not travel, with its path, or undefined. */
 export function findProblem(
   value: unknown,
@@ -102,32 +87,4 @@ function firstProblem<Key>(
 
 function shorten(path: string): string {
   return path.length <= 80 ? path : `${path.slice(0, 77)}...`;
-}
-
-/** What a value is, for an error text: "a function", "a Map", "an instance of Account". */
-export function describeValue(value: unknown): string {
-  switch (typeof value) {
-    case "bigint":
-      return "an integer of more than 64 bits";
-    case "function":
-    case "symbol":
-      return `a ${typeof value}`;
-    case "object":
-      return value === null ? "null" : describeObject(value);
-    case "undefined":
-      return "undefined";
-    default:
-      return `a ${typeof value}`;
-  }
-}
-
-function describeObject(value: object): string {
-  if (value instanceof Map || value instanceof Set) {
-    return value instanceof Map ? "a Map" : "a Set";
-  }
-  if (value instanceof Error) {
-    return `an Error (${value.name}: ${value.message})`;
-  }
-  const maker: unknown = "constructor" in value ? value.constructor : undefined;
-  return typeof maker === "function" ? `an instance of ${maker.name}` : "an object with a prototype";
 }

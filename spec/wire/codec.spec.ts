@@ -3,8 +3,8 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { Packr } from "msgpackr";
 import { SupercastError } from "../../lib/base/errors.ts";
+import { NESTING_MAX } from "../../lib/base/term.ts";
 import { decode, decodeRun, encode, encodeInto } from "../../lib/wire/codec.ts";
-import { NESTING_MAX } from "../../lib/wire/travel.ts";
 import { travellers } from "./values.ts";
 
 function refusalOf(value: unknown): SupercastError {
