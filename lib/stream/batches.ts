@@ -11,7 +11,7 @@ import { invariant } from "../base/invariant.ts";
 import { compareEpochs, type Epoch } from "../journal/epoch.ts";
 import { type BatchEventType, type BatchState, batchAfter } from "./batch-chart.ts";
 import type { Position } from "./entry.ts";
-import { type RequestAnswer, STREAM_MODES, type StreamMode } from "./requests.ts";
+import { REQUEST_MODES, type RequestAnswer, type RequestMode, type StreamMode } from "./requests.ts";
 
 /** A request as it stands in a batch, with the answer that its resolution gave. */
 export interface BatchRequest {
@@ -23,7 +23,7 @@ export interface BatchRequest {
 /** Someone who waits for the answer to a request. */
 export interface Caller {
   /** When the answer may leave. */
-  readonly mode: StreamMode;
+  readonly mode: RequestMode;
   answer(answer: RequestAnswer): void;
 }
 
@@ -49,6 +49,15 @@ class Waiter {
     this.request = request;
     this.deadlineAt = deadlineAt;
   }
+}
+
+/** A committed request whose caller waits for every member to hold it. */
+interface AwaitsAll {
+  readonly waiter: Waiter;
+  readonly seq: number;
+  readonly epoch: Epoch;
+  /** Answered when every member holds this; no less than what those before it wait for. */
+  readonly untilSeq: number;
 }
 
 class Batch {
@@ -79,6 +88,9 @@ export class Batches {
   /** Of the youngest epoch: not known to be held by a write quorum. */
   readonly #unheld = new Fifo<Batch>();
   readonly #waiters = new Fifo<Waiter>();
+  /** Beyond the end of the epoch: the next one's owner may be this replica again, with other members. */
+  readonly #awaitingAll = new Fifo<AwaitsAll>();
+  #awaitedSeq = 0;
   #waiting = 0;
   readonly #timeoutMs: number;
   readonly #onSuperseded: (batch: Superseded) => void;
@@ -162,6 +174,32 @@ export class Batches {
     }
   }
 
+  /** Whether somebody waits for every member to hold a committed entry. */
+  get awaitsAll(): boolean {
+    return this.#awaitingAll.length > 0;
+  }
+
+  /**
+   * `caller`, in mode `all`, waits for every member to hold the committed entry at `seq`, which carries its
+   * request. Answered by `heldByAll`.
+   */
+  waitForAll(seq: number, epoch: Epoch, request: BatchRequest, caller: Caller, nowMs: number): void {
+    const waiter = new Waiter(caller, request, nowMs + this.#timeoutMs);
+    this.#waiting += 1;
+    this.#waiters.push(waiter);
+    this.#awaitAll(waiter, seq, epoch);
+  }
+
+  /** Every member of the open epoch's configuration holds its log up to `seq`, as durably as it promises. */
+  heldByAll(seq: number): void {
+    const fifo = this.#awaitingAll;
+    for (let { first } = fifo; first !== undefined && first.untilSeq <= seq; { first } = fifo) {
+      fifo.shift();
+      const { waiter, epoch } = first;
+      this.#settle(waiter, { status: "ok", value: waiter.request.value, seq: first.seq, epoch });
+    }
+  }
+
   // --- fate -------------------------------------------------------------------------------------
 
   /** An entry has been committed and applied. `redirect`: what callers of superseded batches are told. */
@@ -205,6 +243,9 @@ export class Batches {
       this.#waiters.shift();
       this.#settle(waiter, { status: "unknown" });
     }
+    for (let { first } = this.#awaitingAll; first?.waiter.settled === true; { first } = this.#awaitingAll) {
+      this.#awaitingAll.shift();
+    }
   }
 
   /** The callers are gone, with the actor that they had called. The batches go on. */
@@ -212,6 +253,7 @@ export class Batches {
     for (let waiter = this.#waiters.shift(); waiter !== undefined; waiter = this.#waiters.shift()) {
       waiter.settled = true;
     }
+    this.#awaitingAll.clear();
     this.#waiting = 0;
   }
 
@@ -221,6 +263,7 @@ export class Batches {
       this.#settle(waiter, { status: "unknown" });
     }
     this.#undecided.clear();
+    this.#awaitingAll.clear();
     this.epochChanged();
   }
 
@@ -228,8 +271,17 @@ export class Batches {
     batch.take("committed");
     this.#forget(batch);
     for (const waiter of batch.waiters) {
-      this.#settleOk(batch, waiter);
+      if (waiter.caller.mode === "all") {
+        this.#awaitAll(waiter, batch.seq, batch.epoch);
+      } else {
+        this.#settleOk(batch, waiter);
+      }
     }
+  }
+
+  #awaitAll(waiter: Waiter, seq: number, epoch: Epoch): void {
+    this.#awaitedSeq = Math.max(seq, this.#awaitingAll.length === 0 ? 0 : this.#awaitedSeq);
+    this.#awaitingAll.push({ waiter, seq, epoch, untilSeq: this.#awaitedSeq });
   }
 
   #supersede(batch: Batch, answer: RequestAnswer): void {
@@ -270,6 +322,6 @@ export class Batches {
 }
 
 /** The later of two answers' moments. */
-export function laterMode(left: StreamMode, right: StreamMode | undefined): StreamMode {
-  return right !== undefined && STREAM_MODES.indexOf(right) > STREAM_MODES.indexOf(left) ? right : left;
+export function laterMode(left: StreamMode, right: RequestMode | undefined): RequestMode {
+  return right !== undefined && REQUEST_MODES.indexOf(right) > REQUEST_MODES.indexOf(left) ? right : left;
 }

@@ -225,6 +225,9 @@ export class StreamReplica extends Actor<StreamProtocol, ReplicaHome, ReplicaArg
       unfinished.shift();
     }
     this.#performing = false; // after a throw this actor performs nothing any more
+    if (this.state.batches.awaitsAll) {
+      this.state.batches.heldByAll(this.state.heldByAllSeq);
+    }
   }
 
   /** Appends the batch that has been resolved. It stands with the home: a crash here loses none of it. */

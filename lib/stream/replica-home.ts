@@ -14,7 +14,7 @@ import { nameProblem } from "../base/names.ts";
 import type { Random } from "../base/random.ts";
 import { publishEvent } from "../telemetry/events.ts";
 import { Batches, type BatchRequest, type Superseded } from "./batches.ts";
-import { problemOf } from "./configuration.ts";
+import { problemOf, quorumValue } from "./configuration.ts";
 import type { ResolvedBatch, StreamRequest } from "./definition.ts";
 import type { Entry, Position } from "./entry.ts";
 import type { Log } from "./log.ts";
@@ -129,6 +129,18 @@ export class ReplicaHome {
   /** Whether the writer's uncommitted effects are to be seen here. */
   get showsUncommitted(): boolean {
     return this.options.mode !== "strong" && this.replica.role === "open";
+  }
+
+  /** At the open writer: up to here every member of its configuration durably holds its log; else 0. */
+  get heldByAllSeq(): number {
+    const { role, writer, self, durableSeq } = this.replica;
+    if (role !== "open" || writer === null) {
+      return 0;
+    }
+    const { configuration, progress } = writer;
+    const durable = (member: string): number =>
+      member === self ? durableSeq : (progress.get(member)?.matchSeq ?? 0);
+    return quorumValue(configuration, configuration.members.length, durable);
   }
 
   /** Ends the storage when what was asked of it is done; after the actor has ended. */

@@ -114,7 +114,11 @@ export class RequestIntake {
           break;
         case "applied": {
           const { answer, seq, epoch } = outcome;
-          caller.answer({ status: "ok", value: answer, seq, epoch });
+          if (caller.mode === "all" && seq > home.heldByAllSeq) {
+            home.batches.waitForAll(seq, epoch, { clientId, requestSeq, value: answer }, caller, nowMs);
+          } else {
+            caller.answer({ status: "ok", value: answer, seq, epoch });
+          }
           break;
         }
         case "belowDone":

@@ -20,6 +20,14 @@ export const STREAM_MODES = ["async", "sync", "strong"] as const;
 export type StreamMode = (typeof STREAM_MODES)[number];
 
 /**
+ * What a single request may ask for: also `all`, which is answered when its entry is committed and every
+ * member of the present configuration holds it, as durably as the stream promises. One member that does not
+ * answer holds it up until the configuration changes, or until it is `unknown`.
+ */
+export const REQUEST_MODES = [...STREAM_MODES, "all"] as const;
+export type RequestMode = (typeof REQUEST_MODES)[number];
+
+/**
  * `local`: what this replica has applied. `primary`: the writer's own state, linearizable only while leases
  * are on. `quorum`: linearizable.
  */
@@ -43,7 +51,10 @@ export type RequestAnswer =
   | { readonly status: "redirect"; readonly primary: ReplicaId | null }
   /** Not done: too much is in flight. */
   | { readonly status: "overload" }
-  /** It was appended, and not decided within `majorityTimeoutMs` (the error code `majority_timeout`). */
+  /**
+   * It was appended, and not decided within `majorityTimeoutMs` (the error code `majority_timeout`); or, in
+   * mode `all`, not acknowledged by every member.
+   */
   | { readonly status: "unknown" }
   /** Its client has said that it needs no answer to this request any more; it is not executed (again). */
   | { readonly status: "belowDone" };
@@ -114,7 +125,7 @@ export const streamProtocol = defineProtocol({
       requestSeq: z.int().min(1),
       doneBelow: seqField,
       operation: z.unknown(),
-      mode: z.enum(STREAM_MODES).optional(),
+      mode: z.enum(REQUEST_MODES).optional(),
     }),
     reply: z.custom<RequestAnswer>(),
     help: "an operation for the log; repeated with the same clientId and requestSeq it takes effect once",

@@ -16,7 +16,7 @@ import {
   type ReadAnswer,
   type ReadMode,
   type RequestAnswer,
-  type StreamMode,
+  type RequestMode,
   streamActorName,
 } from "./requests.ts";
 
@@ -56,7 +56,7 @@ export interface Done {
 export interface RequestOptions {
   readonly timeoutMs?: number;
   /** A later answer than the stream's mode gives. */
-  readonly mode?: StreamMode;
+  readonly mode?: RequestMode;
 }
 
 export interface ClientReadOptions {
@@ -177,7 +177,7 @@ export class StreamClient {
   async #carryOut(
     requestSeq: number,
     operation: unknown,
-    mode: StreamMode | undefined,
+    mode: RequestMode | undefined,
     deadlineAt: number,
   ): Promise<Done> {
     let unsure = false;
