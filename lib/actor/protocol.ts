@@ -112,6 +112,8 @@ export interface CallEntry {
   readonly help: string;
   /** Who may send it; "node" refuses foreign clients with `forbidden`. Default "anyone". */
   readonly from?: "anyone" | "node";
+  /** The message has a field `requestId` of its own: repeats are recognised by the actor, across nodes. */
+  readonly ownRequestId?: true;
 }
 
 export interface CastEntry {

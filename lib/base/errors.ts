@@ -77,3 +77,10 @@ export function isErrorCode(value: unknown): value is ErrorCode {
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
+
+/** Anything that was thrown as an error with a code: `internal` unless it has one. */
+export function toSupercastError(thrown: unknown): SupercastError {
+  return thrown instanceof SupercastError
+    ? thrown
+    : new SupercastError("internal", messageOf(thrown), { cause: thrown });
+}

@@ -80,6 +80,21 @@ export const NODE_SETTINGS = [
     env: ["SUPERCAST_REPLICATION_MODE"],
     read: "text",
   },
+  { key: "dataDir", flag: "--data <dir>", env: ["SUPERCAST_DATA_DIR"], read: "text" },
+  { key: "actorsOnly", flag: "--actors-only", env: ["SUPERCAST_ACTORS_ONLY"], read: "switch" },
+  {
+    key: "bootstrapExpect",
+    flag: "--bootstrap-expect <count>",
+    env: ["SUPERCAST_BOOTSTRAP_EXPECT"],
+    read: "number",
+  },
+  { key: "evictAfterMs", flag: "--evict-after <ms>", env: ["SUPERCAST_EVICT_AFTER_MS"], read: "number" },
+  {
+    key: "wal.majorityTimeoutMs",
+    flag: "--majority-timeout <ms>",
+    env: ["SUPERCAST_MAJORITY_TIMEOUT_MS"],
+    read: "number",
+  },
   {
     key: "restartIntensity",
     flag: "--restart-intensity <count>",
@@ -96,7 +111,7 @@ export const NODE_SETTINGS = [
 ] as const satisfies readonly Setting[];
 
 /** Options that hold options of their own. */
-const GROUPS: ReadonlySet<string> = new Set(["nodeMonitor", "health", "tls", "limits"]);
+const GROUPS: ReadonlySet<string> = new Set(["nodeMonitor", "health", "tls", "limits", "wal"]);
 
 /** Giving one of these in a layer takes back those that lower layers gave. */
 const EXCLUSIVE: readonly (readonly string[])[] = [

@@ -58,6 +58,27 @@ const healthSchema = z.strictObject({
     .describe("share of failed calls above which a node is degraded"),
 });
 
+const walSchema = z.strictObject({
+  majorityTimeoutMs: z
+    .int()
+    .min(100)
+    .max(60_000)
+    .default(2_000)
+    .describe(
+      "after which a commit that is not decided is answered majority_timeout: its outcome is unknown",
+    ),
+  cleanupIntervalMs: z
+    .int()
+    .min(100)
+    .default(5_000)
+    .describe("between two rounds that drop answers and log entries that nobody needs any more"),
+  pendingMax: z
+    .int()
+    .min(1)
+    .default(10_000)
+    .describe("commits in hand at one node; one more is answered overload, before any effect"),
+});
+
 const tlsSchema = z.strictObject({
   caFile: z.string().optional().describe("PEM file of certificates to trust"),
   certFile: z.string().optional().describe("PEM file of the client's certificate"),
@@ -89,6 +110,28 @@ export const optionsSchema = z.strictObject({
     .enum(["async", "sync", "strong", "3pc"])
     .default("async")
     .describe("when a write is answered; the same on every node"),
+  actorsOnly: z.boolean().default(false).describe("take no part in the replicated data"),
+  bootstrapExpect: z
+    .int()
+    .min(1)
+    .max(1_024)
+    .optional()
+    .describe("how many nodes found a new cluster, where no peers are given; the same on every node"),
+  evictAfterMs: z
+    .int()
+    .min(1_000)
+    .default(60_000)
+    .describe("how long a node may be away before its copies are placed elsewhere"),
+  dataDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("folder of the write-ahead log; without, data lives in memory"),
+  durability: z
+    .enum(["memory", "disk"])
+    .optional()
+    .describe("disk: synced before it is acknowledged; default: disk with dataDir, else memory"),
+  wal: walSchema.prefault({}).describe("the write-ahead log's bounds"),
   restartIntensity: z
     .int()
     .min(0)
@@ -113,8 +156,10 @@ export const optionsSchema = z.strictObject({
   tls: tlsSchema.optional().describe("TLS files; their presence demands TLS"),
 });
 
-/** The same, and that the discovery which is named can be run. */
-const nodeSchema = optionsSchema.superRefine(({ nodeMonitor, discoveries = {} }, context) => {
+/** The same, and what must hold between options. */
+const nodeSchema = optionsSchema.superRefine((settings, context) => {
+  refuseBrokenPromises(settings, context);
+  const { nodeMonitor, discoveries = {} } = settings;
   const discover = nodeMonitor?.discover;
   if (typeof discover !== "string") {
     return;
@@ -127,6 +172,36 @@ const nodeSchema = optionsSchema.superRefine(({ nodeMonitor, discoveries = {} },
     context.addIssue({ code: "custom", message: problem, path: ["nodeMonitor", "discover"] });
   }
 });
+
+/** Combinations that could not keep their word. */
+function refuseBrokenPromises(
+  {
+    durability,
+    dataDir,
+    replicationMode,
+    replicationFactor,
+    peers,
+    bootstrapExpect,
+  }: z.output<typeof optionsSchema>,
+  context: z.RefinementCtx,
+): void {
+  const refuse = (key: string, message: string): void =>
+    context.addIssue({ code: "custom", message, path: [key] });
+  if (durability === "disk" && dataDir === undefined) {
+    refuse("durability", "disk needs dataDir, the folder of the log");
+  }
+  if (durability === "memory" && dataDir !== undefined) {
+    refuse("durability", "memory keeps nothing in dataDir; leave one of them out");
+  }
+  if (replicationMode === "strong" && replicationFactor === 2) {
+    const why =
+      "with strong, two copies have a majority of two: the loss of either stops all writes; use 1 or 3";
+    refuse("replicationFactor", why);
+  }
+  if (peers !== undefined && bootstrapExpect !== undefined && new Set(peers).size !== bootstrapExpect) {
+    refuse("bootstrapExpect", `peers names ${new Set(peers).size} nodes; give one of the two`);
+  }
+}
 
 /** What `startNode` takes. Only `name` is required. */
 export type NodeOptions = z.input<typeof optionsSchema>;
@@ -208,6 +283,7 @@ function allowedKeys(path: readonly string[]): string {
     health: healthSchema.shape,
     tls: tlsSchema.shape,
     nodeMonitor: nodeMonitorSchema.shape,
+    wal: walSchema.shape,
   };
   return Object.keys(shapes[path.join(".")] ?? {}).join(", ");
 }

@@ -11,7 +11,7 @@ import type { Process } from "../actor/process.ts";
 import type { CallEntry, CastEntry, Schema, SchemaIssue } from "../actor/protocol.ts";
 import { mailboxFull, noproc } from "../actor/refusals.ts";
 import type { ActorSystem } from "../actor/system.ts";
-import { type ErrorCode, messageOf, SupercastError } from "../base/errors.ts";
+import { type ErrorCode, messageOf, SupercastError, toSupercastError } from "../base/errors.ts";
 import type { MetricsStore } from "../telemetry/metrics.ts";
 import type { IncomingMessage, Subscription, Transport } from "../transport/transport.ts";
 import {
@@ -119,7 +119,7 @@ export class ForeignGateway {
       if (!(thrown instanceof SupercastError)) {
         this.#options.system.log.error(`the foreign gateway failed: ${messageOf(thrown)}`, { error: thrown });
       }
-      answer({ error: toError(thrown).toData() });
+      answer({ error: toSupercastError(thrown).toData() });
     }
   }
 
@@ -134,9 +134,9 @@ export class ForeignGateway {
     if (!("call" in entry)) {
       throw invalid(`type: "${message.type}" is a cast; publish it on the cast subject`);
     }
-    const request = { type: message.type, ...validate(entry.call, message) };
+    const request = { type: message.type, ...validate(entry.call, message, entry.ownRequestId) };
     const requestId = requestIdOf(message);
-    if (requestId === undefined) {
+    if (requestId === undefined || entry.ownRequestId === true) {
       this.#deliver(process, request, answer);
       return;
     }
@@ -270,8 +270,10 @@ function findEntry(process: Process, type: string): CallEntry | CastEntry {
 }
 
 /** The message's fields as its schema returns them; throws `invalid_message` naming the first that is wrong. */
-function validate(schema: Schema<object>, message: ForeignMessage): object {
-  const fields = Object.fromEntries(Object.entries(message).filter(([name]) => !ENVELOPE_FIELDS.has(name)));
+function validate(schema: Schema<object>, message: ForeignMessage, ownRequestId: boolean = false): object {
+  const isField = (name: string): boolean =>
+    !ENVELOPE_FIELDS.has(name) || (ownRequestId && name === "requestId");
+  const fields = Object.fromEntries(Object.entries(message).filter(([name]) => isField(name)));
   const result = schema["~standard"].validate(fields);
   if (result instanceof Promise) {
     throw new SupercastError("internal", "a message schema must validate at once");
@@ -297,8 +299,4 @@ function requestIdOf(message: ForeignMessage): string | undefined {
 
 function invalid(text: string): SupercastError {
   return new SupercastError("invalid_message", text);
-}
-
-function toError(thrown: unknown): SupercastError {
-  return thrown instanceof SupercastError ? thrown : new SupercastError("internal", messageOf(thrown));
 }

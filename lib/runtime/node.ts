@@ -11,10 +11,10 @@ import { LocalRef } from "../actor/local-ref.ts";
 import { makePid, type Pid } from "../actor/pid.ts";
 import type { CallMessage, CastMessage, ProtocolAt, ReplyTo } from "../actor/protocol.ts";
 import type { Address, CallOptions } from "../actor/ref.ts";
-import type { StartChildResult, SupervisorProtocol } from "../actor/supervisor.ts";
+import { superviseUnder } from "../actor/supervise.ts";
 import type { ActorSystem } from "../actor/system.ts";
 import { SupercastError } from "../base/errors.ts";
-import { type ExitReason, formatReason } from "../base/reason.ts";
+import type { ExitReason } from "../base/reason.ts";
 import type { NodeEvent, NodeFloor } from "../node/node-floor.ts";
 import { processTree, type TreeNode } from "../node/process-tree.ts";
 import type { Shutdown, StopReport } from "./shutdown.ts";
@@ -77,15 +77,7 @@ export class Node {
 
   /** Starts a child by its spec under the supervisor of user actors, and answers its pid. */
   async supervise(spec: ChildSpec): Promise<Pid> {
-    const message = { type: "startChild", spec } as const;
-    const supervisor = this.system.whereis(ACTORS);
-    if (supervisor === undefined) {
-      throw new SupercastError("noproc", `the node ${this.name} is stopping: it starts no actors`);
-    }
-    const result = await new LocalRef<SupervisorProtocol>(supervisor).call(message, {
-      timeoutMs: Number.POSITIVE_INFINITY,
-    });
-    return pidOrThrow(result, spec);
+    return await superviseUnder(this.system, ACTORS, spec);
   }
 
   /** Asks. `target`: a pid, a reference, `{ name, node? }`, or `{ via, name }`. Rejects with a SupercastError. */
@@ -182,24 +174,5 @@ export class Node {
   /** Stops in good order: no more foreign messages, mailboxes emptied, tree ended, goodbye said. */
   stop(): Promise<StopReport> {
     return this.#shutdown.stop();
-  }
-}
-
-function pidOrThrow(result: StartChildResult, spec: ChildSpec): Pid {
-  switch (result.status) {
-    case "started":
-      return result.pid;
-    case "already_started":
-      throw new SupercastError("already_started", `${spec.id} is already started as ${result.pid}`, {
-        details: { pid: result.pid },
-      });
-    case "failed":
-      throw new SupercastError("start_failed", `${spec.id} did not start: ${formatReason(result.reason)}`, {
-        details: { reason: result.reason },
-      });
-    default:
-      throw new SupercastError("start_failed", `${spec.id} did not start: ${result.status}`, {
-        details: result,
-      });
   }
 }

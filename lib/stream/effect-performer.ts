@@ -117,6 +117,7 @@ export class EffectPerformer {
     home.apply(log, seq, (entry) => home.batches.committed(entry, this.#host.redirect()));
     home.storage?.commit(seq);
     reads.applied(home.replicated.appliedSeq);
+    home.options.changed?.();
   }
 
   /** The staged state becomes the state. It has been verified; performed twice it is there already. */
@@ -134,6 +135,7 @@ export class EffectPerformer {
       this.#host.redirect(),
     );
     reads.applied(base.seq);
+    home.options.changed?.();
   }
 
   /** What the own epoch has not committed is seen no more. */
@@ -164,5 +166,6 @@ export class EffectPerformer {
       role,
       previous,
     }));
+    home.options.changed?.();
   }
 }

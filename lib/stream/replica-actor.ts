@@ -365,7 +365,7 @@ export class StreamReplica extends Actor<StreamProtocol, ReplicaHome, ReplicaArg
       transfer: (effects) => this.#transfer(effects),
       cutLater: () => this.#cutLater(),
     });
-    const search = new WriterSearch(home.options.nodes, home.ports.node, home.settings.joinTicks);
+    const search = new WriterSearch(() => home.options.nodes, home.ports.node, home.settings.joinTicks);
     return { watch: new NodeWatch(), search, intake, reads, orders, performer };
   }
 

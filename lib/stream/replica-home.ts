@@ -327,10 +327,16 @@ function inOrder(effects: readonly StreamEffect[]): readonly StreamEffect[] {
 function checkOptions({ stream, lineage, incarnation, genesis }: ReplicaOptions): void {
   const problem =
     nameProblem("stream", streamActorName(stream)) ??
-    nameProblem("lineage", lineage) ??
-    nameProblem("incarnation", incarnation) ??
+    tokenProblem("lineage", lineage) ??
+    tokenProblem("incarnation", incarnation) ??
     (genesis === null ? null : problemOf(genesis));
   if (problem !== null) {
     throw new SupercastError("config_mismatch", `stream ${JSON.stringify(stream)}: ${problem}`);
   }
+}
+
+const TOKEN = /^[A-Za-z0-9._-]{1,100}$/;
+
+function tokenProblem(what: string, token: string): string | null {
+  return TOKEN.test(token) ? null : `${what} ${JSON.stringify(token)} must be 1 to 100 of A-Z a-z 0-9 . _ -`;
 }

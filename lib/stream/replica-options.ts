@@ -61,11 +61,13 @@ export interface ReplicaOptions {
   readonly incarnation: string;
   /** The stream's first configuration, at every replica that is there from its beginning; else null. */
   readonly genesis: Configuration | null;
-  /** Nodes on which replicas of this stream may live: whom an empty replica asks for the writer. */
+  /** Nodes on which replicas of this stream may live: whom an empty replica asks for the writer. May be a getter. */
   readonly nodes: readonly string[];
   /** Null: in memory only. */
   readonly storage: StreamStorage | null;
   readonly settings?: Partial<ReplicaSettings>;
+  /** Called when the applied state has changed, or the role. It must not throw. */
+  readonly changed?: () => void;
   /** Sees every step of the pure replica. */
   readonly probe?: StreamProbe;
   /** Called at each fault point. For tests. */

@@ -33,7 +33,7 @@ export interface ClientHost {
 
 export interface ClientOptions {
   readonly stream: string;
-  /** Nodes on which replicas of the stream may live; the first is asked first. */
+  /** Nodes on which replicas of the stream may live; the first is asked first. May be a getter. */
   readonly nodes: readonly string[];
   /** Never used by another client; drawn unless given. */
   readonly clientId?: string;
@@ -86,7 +86,8 @@ type Attempt<Answer> =
 export class StreamClient {
   readonly clientId: string;
   readonly #host: ClientHost;
-  readonly #options: ClientOptions & Required<Omit<ClientOptions, "clientId">>;
+  readonly #options: Required<Omit<ClientOptions, "clientId" | "nodes">>;
+  readonly #where: Pick<ClientOptions, "nodes">;
   readonly #target: string;
   /** Numbers of the requests under way, in order. */
   readonly #open = new Set<number>();
@@ -107,6 +108,7 @@ export class StreamClient {
     }
     this.#host = host;
     this.#options = { ...DEFAULTS, ...options };
+    this.#where = options;
     this.#target = streamActorName(options.stream);
     this.clientId = clientId;
   }
@@ -145,6 +147,12 @@ export class StreamClient {
    * stream refused the query with.
    */
   async read(query: unknown, options: ClientReadOptions = {}): Promise<unknown> {
+    const { value } = await this.readAt(query, options);
+    return value;
+  }
+
+  /** As `read`, with the position up to which the answer takes everything into account. */
+  async readAt(query: unknown, options: ClientReadOptions = {}): Promise<Pick<Done, "seq" | "value">> {
     const { mode = "quorum", minSeq = this.#position, timeoutMs } = options;
     const deadlineAt = this.#deadline(timeoutMs);
     let node = mode === "local" ? (options.node ?? this.#nodes[0]) : (options.node ?? this.#writer);
@@ -159,8 +167,9 @@ export class StreamClient {
         throw attempt.error;
       }
       if (attempt.kind === "answer" && attempt.answer.status === "ok") {
-        this.#position = Math.max(this.#position, attempt.answer.seq);
-        return attempt.answer.value;
+        const { value, seq } = attempt.answer;
+        this.#position = Math.max(this.#position, seq);
+        return { value, seq };
       }
       this.#learn(asked, attempt);
       const again = await this.#pause(asked, attempt, deadlineAt);
@@ -263,7 +272,7 @@ export class StreamClient {
   }
 
   get #nodes(): readonly string[] {
-    return this.#options.nodes;
+    return this.#where.nodes;
   }
 
   #nextNode(): string {

@@ -23,13 +23,14 @@ export class WriterFound {
 }
 
 export class WriterSearch {
-  readonly #nodes: readonly string[];
+  readonly #nodes: () => readonly string[];
   readonly #everyTicks: number;
   #ticks = 0;
   #asked = 0;
 
-  constructor(nodes: readonly string[], self: string, everyTicks: number) {
-    this.#nodes = nodes.filter((node) => node !== self);
+  /** `nodes`: where replicas may live at present. */
+  constructor(nodes: () => readonly string[], self: string, everyTicks: number) {
+    this.#nodes = () => nodes().filter((node) => node !== self);
     this.#everyTicks = everyTicks;
     this.#ticks = everyTicks; // the first question at once
   }
@@ -45,11 +46,15 @@ export class WriterSearch {
       return null;
     }
     this.#ticks += 1;
-    if (this.#ticks < this.#everyTicks || this.#nodes.length === 0) {
+    if (this.#ticks < this.#everyTicks) {
+      return null;
+    }
+    const nodes = this.#nodes();
+    if (nodes.length === 0) {
       return null;
     }
     this.#ticks = 0;
     this.#asked += 1;
-    return this.#nodes[(this.#asked - 1) % this.#nodes.length] ?? null;
+    return nodes[(this.#asked - 1) % nodes.length] ?? null;
   }
 }

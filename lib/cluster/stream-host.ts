@@ -1,0 +1,165 @@
+/**
+ * StreamHost: the replicas that live on this node, and the journal they share.
+ *
+ * It outlives the actors: a replica's home stays here whatever becomes of the actor in front of it, and one
+ * that is asked for again gets a new actor around the same home. It decides nothing; the cluster map says
+ * which streams should be here, and its callers carry that out.
+ */
+import { endUnder, superviseUnder } from "../actor/supervise.ts";
+import type { ActorSystem } from "../actor/system.ts";
+import { SupercastError } from "../base/errors.ts";
+import type { JournalFolder } from "../journal/folder.ts";
+import type { Configuration } from "../stream/configuration.ts";
+import type { StreamDefinition } from "../stream/definition.ts";
+import { replicaChild } from "../stream/replica-actor.ts";
+import { ReplicaHome } from "../stream/replica-home.ts";
+import { replicaId } from "../stream/replica-id.ts";
+import type { WatchNodes } from "../stream/replica-options.ts";
+import { type StreamMode, streamActorName } from "../stream/requests.ts";
+import type { ReplicaSettings } from "../stream/settings.ts";
+import { journalStorage } from "../stream/storage.ts";
+
+/** The name of the supervisor of all replicas of a node. */
+export const STREAMS = "streams";
+
+/** A stream of which a replica should be here. */
+export interface HostedStream {
+  readonly stream: string;
+  readonly lineage: string;
+  readonly definition: StreamDefinition<unknown, unknown>;
+  readonly mode: StreamMode;
+  /** The stream's first configuration, whether or not this node is in it. */
+  readonly genesis: Configuration | null;
+  /** Where replicas may live at present. */
+  readonly nodes: () => readonly string[];
+  readonly settings: Partial<ReplicaSettings>;
+  /** The applied state or the role has changed. */
+  readonly changed: () => void;
+}
+
+export interface StreamHostParts {
+  readonly system: ActorSystem;
+  readonly watchNodes: WatchNodes;
+  /** Null: replicas live in memory only. */
+  readonly folder: JournalFolder | null;
+}
+
+const AT = "@";
+
+export class StreamHost {
+  readonly #parts: StreamHostParts;
+  readonly #homes = new Map<string, ReplicaHome>();
+  /** Of each stream: what is being done to it, one after the other. */
+  readonly #work = new Map<string, Promise<unknown>>();
+  /** Of each lineage: how many copies this process has begun. */
+  readonly #copies = new Map<string, number>();
+
+  constructor(parts: StreamHostParts) {
+    this.#parts = parts;
+  }
+
+  get durability(): "memory" | "disk" {
+    return this.#parts.folder === null ? "memory" : "disk";
+  }
+
+  /** The home of this node's replica of a stream, if it has one. */
+  home(stream: string): ReplicaHome | undefined {
+    return this.#homes.get(stream);
+  }
+
+  get streams(): readonly string[] {
+    return [...this.#homes.keys()].sort();
+  }
+
+  /** The lineages under which the journal holds a stream, sorted. */
+  storedLineages(stream: string): readonly string[] {
+    const names = this.#parts.folder === null ? [] : [...this.#parts.folder.streams.keys()];
+    return names
+      .filter((name) => name.startsWith(`${stream}${AT}`))
+      .map((name) => name.slice(stream.length + AT.length))
+      .sort();
+  }
+
+  /**
+   * Sees to it that this node has a replica of the stream and an actor in front of it; one of another lineage
+   * goes first. Rejects with what storage and the supervisor reject with.
+   */
+  ensure(wanted: HostedStream): Promise<ReplicaHome> {
+    return this.#next(wanted.stream, async () => {
+      const present = this.#homes.get(wanted.stream);
+      if (present !== undefined && present.options.lineage !== wanted.lineage) {
+        await this.#remove(wanted.stream);
+      }
+      const home = this.#homes.get(wanted.stream) ?? (await this.#open(wanted));
+      this.#homes.set(wanted.stream, home);
+      await this.#host(home);
+      return home;
+    });
+  }
+
+  /** Ends the replica of a stream, if there is one, and forgets it. */
+  remove(stream: string): Promise<void> {
+    return this.#next(stream, () => this.#remove(stream));
+  }
+
+  /** Closes all homes, after their actors have ended. */
+  async close(): Promise<void> {
+    for (const stream of this.streams) {
+      await this.#next(stream, async () => {
+        await this.#homes.get(stream)?.close();
+        this.#homes.delete(stream);
+      });
+    }
+  }
+
+  async #open({ stream, lineage, genesis, nodes, ...rest }: HostedStream): Promise<ReplicaHome> {
+    const { system, folder } = this.#parts;
+    const copy = (this.#copies.get(lineage) ?? 0) + 1;
+    this.#copies.set(lineage, copy);
+    const incarnation = copy === 1 ? system.incarnation : `${system.incarnation}-${copy}`;
+    const self = replicaId(system.node, incarnation);
+    return await ReplicaHome.open(system, {
+      ...rest,
+      stream,
+      lineage,
+      incarnation,
+      genesis: genesis?.members.includes(self) === true ? genesis : null,
+      get nodes() {
+        return nodes();
+      },
+      storage: folder === null ? null : journalStorage(folder),
+    });
+  }
+
+  /** The actor in front of a home: the one that runs, or a new one. */
+  async #host(home: ReplicaHome): Promise<void> {
+    const { system, watchNodes } = this.#parts;
+    if (system.whereis(streamActorName(home.options.stream)) !== undefined) {
+      return;
+    }
+    try {
+      await superviseUnder(system, STREAMS, replicaChild(home, watchNodes));
+    } catch (thrown) {
+      if (!(thrown instanceof SupercastError && thrown.code === "already_started")) {
+        throw thrown; // otherwise its supervisor has restarted it meanwhile
+      }
+    }
+  }
+
+  async #remove(stream: string): Promise<void> {
+    const { system } = this.#parts;
+    const actor = system.whereis(streamActorName(stream));
+    if (actor !== undefined) {
+      await endUnder(system, STREAMS, actor.pid);
+    }
+    await this.#homes.get(stream)?.close();
+    this.#homes.delete(stream);
+  }
+
+  #next<T>(stream: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#work.get(stream) ?? Promise.resolve();
+    const run = before.then(work, work);
+    this.#work.set(stream, run);
+    return run;
+  }
+}
