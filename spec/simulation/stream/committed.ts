@@ -11,7 +11,7 @@ import { show } from "../../checkers/history.ts";
 import type { LogWrite } from "../../checkers/sessions.ts";
 import { idOf, judgeReads } from "./committed-reads.ts";
 import type { Finding, Recorded } from "./history.ts";
-import { workload } from "./workload.ts";
+import { resolve } from "./workload.ts";
 import { type Committed, epochKey } from "./world.ts";
 
 interface Standing {
@@ -146,7 +146,7 @@ function checkResolved(
   findings: Finding[],
 ): void {
   if (record?.asked.kind === "request") {
-    const { answer, changes } = workload.resolve({ get: (key) => table.get(key) }, record.asked.operation);
+    const { answer, changes } = resolve({ get: (key) => table.get(key) }, record.asked.operation);
     const expected = `${show(answer)} by ${show(changes)}`;
     const found = `${show(row.answer)} by ${show(row.changes)}`;
     if (expected !== found) {

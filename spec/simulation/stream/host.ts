@@ -3,6 +3,7 @@ import type { SimulatedDisk } from "../../../lib/disk/simulated-disk.ts";
 import type { ReplicaHome } from "../../../lib/stream/replica-home.ts";
 import type { ReplicaId } from "../../../lib/stream/replica-id.ts";
 import type { FaultPoint } from "../../../lib/stream/replica-options.ts";
+import type { ReplicatedState } from "../../../lib/stream/replicated-state.ts";
 import type { SimNode } from "../../support/sim-cluster.ts";
 
 export interface Host {
@@ -30,4 +31,6 @@ export interface Host {
   /** How many log lines have been looked at. */
   linesSeen: number;
   appliedSeen: number;
+  /** The applied state that was looked at last. */
+  stateSeen: ReplicatedState | null;
 }

@@ -76,6 +76,7 @@ export class Hosts {
         armed: null,
         linesSeen: 0,
         appliedSeen: 0,
+        stateSeen: null,
       });
     }
   }
@@ -218,7 +219,9 @@ export class Hosts {
     host.replica = home.replica.self;
     host.doomed = false;
     host.doubtful = false;
+    this.observer.applied(home.replica.self, home.replicated.appliedSeq, home.replicated.stateHash());
     host.appliedSeen = home.replicated.appliedSeq;
+    host.stateSeen = home.replicated;
     this.trace.note(host.name, `replica ${shortId(home.replica.self)} is up as ${home.replica.role}`);
   }
 
@@ -348,10 +351,15 @@ export class Hosts {
 
   /** The state hash, whenever more has been applied. */
   #sample(host: Host): void {
-    const { home } = host;
-    if (home !== null && home.replicated.appliedSeq !== host.appliedSeen) {
-      host.appliedSeen = home.replicated.appliedSeq;
-      this.observer.applied(home.replica.self, host.appliedSeen, home.replicated.stateHash());
+    const { home, appliedSeen } = host;
+    if (home !== null && home.replicated.appliedSeq !== appliedSeen) {
+      const { replica, replicated } = home;
+      host.appliedSeen = replicated.appliedSeq;
+      this.observer.applied(replica.self, replicated.appliedSeq, replicated.stateHash());
+      if (host.stateSeen !== replicated) {
+        host.stateSeen = replicated;
+        this.observer.replaced(replica.self, appliedSeen, replicated.appliedSeq);
+      }
     }
   }
 

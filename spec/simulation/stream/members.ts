@@ -14,6 +14,7 @@ import { streamActorName } from "../../../lib/stream/requests.ts";
 import { at, chance, shuffled } from "./draw.ts";
 import type { Host } from "./host.ts";
 import { type Hosts, STREAM } from "./hosts.ts";
+import { isReleased } from "./observed-keeping.ts";
 import type { Fault } from "./plan.ts";
 import { shortId } from "./world.ts";
 
@@ -127,10 +128,14 @@ export class Members {
   /** A replica that waits to be fed: none yet, or one that is out of the stream makes room for a new one. */
   #prepare(host: Host): void {
     host.wanted = true;
-    const role = host.home?.replica.role;
+    const replica = host.home?.replica;
+    const released = replica?.role === "gone" && isReleased(replica);
     if (host.home === null) {
       this.#hosts.startReplica(host);
-    } else if ((role === "gone" || role === "damaged") && this.#hosts.mayLose(host)) {
+    } else if ((released || replica?.role === "damaged") && this.#hosts.mayLose(host)) {
+      if (released) {
+        this.#hosts.observer.deletes(replica.self);
+      }
       this.#hosts.kill(host, { wipe: true });
       this.#hosts.later(50, () => this.#hosts.start(host));
     }

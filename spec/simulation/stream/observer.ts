@@ -14,6 +14,7 @@ import type {
   StreamEvent,
 } from "../../../lib/stream/replica-state.ts";
 import { EpochObserver } from "./observed-epochs.ts";
+import { KeepingObserver } from "./observed-keeping.ts";
 import { LogObserver } from "./observed-log.ts";
 import { epochText, membersText, type Observed, shortId, type World } from "./world.ts";
 
@@ -21,6 +22,7 @@ export class Observer {
   readonly world: World;
   readonly #epochs: EpochObserver;
   readonly #logs: LogObserver;
+  readonly #keeping: KeepingObserver;
   /** Stores that have been asked for and are not done, by replica. */
   readonly #stores = new Map<ReplicaId, { readonly mark: number; readonly hard: HardState | null }[]>();
   readonly #hashes = new Map<number, { readonly hash: string; readonly who: string }>();
@@ -29,6 +31,7 @@ export class Observer {
     this.world = world;
     this.#epochs = new EpochObserver(world);
     this.#logs = new LogObserver(world);
+    this.#keeping = new KeepingObserver(world);
   }
 
   /** The probe of one life of one replica; another id than before is the beginning of another one. */
@@ -58,7 +61,21 @@ export class Observer {
         this.world.holders?.returned(replica, seen.state.log, null);
       }
       this.#stores.delete(replica);
+      this.#keeping.ended(replica);
     }
+  }
+
+  /** A replica is about to delete what it holds because the stream does not need it any more. */
+  deletes(replica: ReplicaId): void {
+    const seen = this.world.replicas.get(replica);
+    if (seen !== undefined) {
+      this.#keeping.deletes(seen);
+    }
+  }
+
+  /** Another state stands where the applied state was; the positions of both. */
+  replaced(replica: ReplicaId, before: number, after: number): void {
+    this.#keeping.replaced(replica, before, after);
   }
 
   /** I16 and I17: who has applied the same entries has the same state. */
@@ -133,6 +150,7 @@ export class Observer {
     }
     this.#logs.step(before, event, after, seen);
     this.#epochs.step(before, event, after, seen);
+    this.#keeping.step(before, event, after, effects);
     for (const effect of effects) {
       world.coverage.effects[effect.type] = (world.coverage.effects[effect.type] ?? 0) + 1;
       if (effect.type === "store") {

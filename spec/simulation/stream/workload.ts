@@ -33,12 +33,15 @@ const querySchema = z.strictObject({
 /** The whole value of a key. */
 export type WorkQuery = z.output<typeof querySchema>;
 
+type Values = Pick<ReadView, "get">;
+
 export const workload: StreamDefinition<unknown, unknown> = {
   resolve: (view, operation) => resolve(view, operationSchema.parse(operation)),
   query: (view, query) => view.get(querySchema.parse(query).key) ?? null,
 };
 
-function resolve(view: ReadView, operation: WorkOperation): Resolution {
+/** What an operation does to the values that are there. */
+export function resolve(view: Values, operation: WorkOperation): Resolution {
   const { key } = operation;
   switch (operation.op) {
     case "put":
@@ -76,12 +79,12 @@ export function isScalar(value: unknown): value is Scalar {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
 }
 
-function scalarAt(view: ReadView, key: string): Scalar | null {
+function scalarAt(view: Values, key: string): Scalar | null {
   const value = view.get(key);
   return isScalar(value) ? value : null;
 }
 
-function listAt(view: ReadView, key: string): readonly Scalar[] {
+function listAt(view: Values, key: string): readonly Scalar[] {
   const value = view.get(key);
   return Array.isArray(value) ? value.filter(isScalar) : [];
 }
