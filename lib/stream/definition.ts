@@ -4,13 +4,21 @@
  * A definition is pure: the same view and the same operation give the same changes and the same answer. It
  * runs at the writer only; what travels and what every replica applies are the changes.
  */
-import type { SupercastError } from "../base/errors.ts";
+import { SupercastError } from "../base/errors.ts";
 import type { Epoch } from "../journal/epoch.ts";
 
 /** A state to look at. The values belong to the state: who changes one breaks the replica. */
 export interface ReadView {
   /** The value at `key`, undefined when there is none. */
   get(key: string): unknown;
+  /** How many keys have a value. */
+  count(): number;
+  /**
+   * The keys that have a value, each once, in the order of UTF-16 code units (JavaScript's `<`): all, or those
+   * behind `after`, which need not be one of them. The same on every replica with the same state. For use at
+   * once: it ends with an InvariantError when the state changes under it.
+   */
+  keys(after?: string | null): IterableIterator<string>;
 }
 
 /** What an operation does to one key. A key is a well-formed string of any length from 0. */
@@ -22,6 +30,18 @@ export interface Resolution {
   readonly answer: unknown;
   /** In order; when a key stands here twice, the later change counts. */
   readonly changes: readonly Change[];
+  /** Keys that were locked are free behind this operation: who waits for them comes before what follows. */
+  readonly releases?: boolean;
+}
+
+/** The operation may not go on now: another one holds `key`. Nothing has happened. */
+export class KeyLocked extends SupercastError {
+  readonly key: string;
+
+  constructor(key: string) {
+    super("locked", `a transaction holds ${JSON.stringify(key)}; nothing was done`);
+    this.key = key;
+  }
 }
 
 /**
@@ -29,10 +49,15 @@ export interface Resolution {
  * one that it refuses. Then nothing has happened.
  */
 export interface StreamDefinition<Operation, Query = Operation> {
-  /** Turns an operation into changes and an answer, on committed state plus the writer's own entries in flight. */
-  resolve(view: ReadView, operation: Operation): Resolution;
+  /**
+   * Turns an operation into changes and an answer, on committed state plus the writer's own entries in flight.
+   * `seq`: of the entry that will carry it. Throws `KeyLocked` for one that has to wait for a key.
+   */
+  resolve(view: ReadView, operation: Operation, seq?: number): Resolution;
   /** Answers a query from applied state; changes nothing. */
   query(view: ReadView, query: Query): unknown;
+  /** Whether an operation that touches `key` has to wait; for definitions that throw `KeyLocked`. */
+  isLocked?(view: ReadView, key: string): boolean;
 }
 
 /** What makes a request of a client the same request when it comes again. */

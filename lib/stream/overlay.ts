@@ -7,6 +7,7 @@
 import { invariant } from "../base/invariant.ts";
 import type { BatchRow, RequestRow } from "./batch-codec.ts";
 import type { Change, ReadView } from "./definition.ts";
+import { countOver, keysOver } from "./layer.ts";
 
 /** A batch whose entry is on its way. */
 export interface PendingBatch {
@@ -71,6 +72,14 @@ export class Overlay implements ReadView {
     return "deleted" in pending.change ? undefined : pending.change.value;
   }
 
+  count(): number {
+    return countOver(this.#below, this.#changes.keys(), (key) => this.#isDeleted(key));
+  }
+
+  keys(after: string | null = null): IterableIterator<string> {
+    return keysOver(this.#below, this.#changes.keys(), (key) => this.#isDeleted(key), after);
+  }
+
   /** A request in flight; "belowDone" when one in flight says that its client is done with it. */
   find(clientId: string, requestSeq: number): PendingRequest | "belowDone" | null {
     const client = this.#clients.get(clientId);
@@ -126,6 +135,11 @@ export class Overlay implements ReadView {
     this.#clients.clear();
     this.#batches.clear();
     this.#bytes = 0;
+  }
+
+  #isDeleted(key: string): boolean {
+    const pending = this.#changes.get(key);
+    return pending !== undefined && "deleted" in pending.change;
   }
 
   #insert(clientId: string): PendingClient {

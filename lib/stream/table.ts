@@ -6,6 +6,7 @@
  */
 import { invariant } from "../base/invariant.ts";
 import type { Change, ReadView } from "./definition.ts";
+import { KeyOrder } from "./key-order.ts";
 import { HASH_RECORD, hashOf, StateHash, type ThingHash } from "./state-hash.ts";
 import { walkOf } from "./walk.ts";
 
@@ -22,6 +23,7 @@ export interface TableRecord {
 export class Table implements ReadView {
   readonly hash = new StateHash();
   readonly #records = new Map<string, TableRecord>();
+  readonly #order = new KeyOrder();
   #inserted = 0;
 
   get size(): number {
@@ -30,6 +32,14 @@ export class Table implements ReadView {
 
   get(key: string): unknown {
     return this.#records.get(key)?.value;
+  }
+
+  count(): number {
+    return this.#records.size;
+  }
+
+  keys(after: string | null = null): IterableIterator<string> {
+    return this.#order.keys(after);
   }
 
   record(key: string): TableRecord | undefined {
@@ -44,6 +54,7 @@ export class Table implements ReadView {
     if ("deleted" in change) {
       if (record !== undefined) {
         this.#records.delete(key);
+        this.#order.remove(key);
         this.hash.remove(record.hash);
       }
       return;
@@ -53,6 +64,7 @@ export class Table implements ReadView {
     this.hash.add(hash);
     if (record === undefined) {
       this.#inserted += 1;
+      this.#order.add(key);
       this.#records.set(key, { value, seq, order: this.#inserted, hash });
     } else {
       this.hash.remove(record.hash);
