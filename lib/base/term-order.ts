@@ -18,7 +18,10 @@
  */
 import { NESTING_MAX, rankOf, tooDeep } from "./term.ts";
 
-/** Below zero, zero or above zero. Throws `invalid_message` for what is no term. */
+/**
+ * Below zero, zero or above zero. An Array's own `sort` puts undefined last without asking it. Throws `invalid_message` for what is
+ * no term.
+ */
 export function compareTerms(left: unknown, right: unknown): number {
   return compare(left, right, NESTING_MAX);
 }
