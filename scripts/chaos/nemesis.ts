@@ -1,0 +1,243 @@
+/**
+ * The nemesis of a chaos run: round after round it does a fault, heals it, and measures how long the cluster needs
+ * until writes are accepted again in every partition and until it is whole.
+ *
+ * Promises: the next round begins only when the cluster is whole, so that no round destroys what no protocol
+ * could bring back; whatever it has done is undone when `run` has settled, nodes that it killed excepted when
+ * the run was ended early.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Random } from "../../lib/base/random.ts";
+import { describeFault, type Fault, type FaultDeck } from "./faults.ts";
+import type { Stage } from "./stage.ts";
+import type { ClusterView } from "./target.ts";
+
+/** How long things may take. */
+export interface Patiences {
+  /** Writes must be accepted again so soon after a fault is healed. */
+  readonly recoveryMaxMs: number;
+  /** So long it is waited for, to know by how much the promise was broken. */
+  readonly acceptDeadlineMs: number;
+  readonly wholeDeadlineMs: number;
+  /** A node with a damaged journal that has not come back by itself after this gets an empty one. */
+  readonly damagedMs: number;
+  /** Between two rounds: at least, and at most so much more. */
+  readonly pauseMinMs: number;
+  readonly pauseSpreadMs: number;
+}
+
+export const PATIENCES: Patiences = {
+  recoveryMaxMs: 5_000,
+  acceptDeadlineMs: 30_000,
+  wholeDeadlineMs: 60_000,
+  damagedMs: 15_000,
+  pauseMinMs: 300,
+  pauseSpreadMs: 1_200,
+};
+
+const WHOLE_POLL_MS = 100;
+
+export interface NemesisParts {
+  readonly stage: Stage;
+  readonly view: ClusterView;
+  readonly deck: FaultDeck;
+  readonly random: Random;
+  /** Resolves with true once a write that was begun now is acknowledged in every partition, false when not in time. */
+  readonly accepts: (deadlineMs: number) => Promise<boolean>;
+  readonly log: (text: string) => void;
+  readonly signal: AbortSignal;
+  readonly patiences: Patiences;
+}
+
+export interface Round {
+  readonly faults: readonly Fault[];
+  /** From the end of healing until writes were accepted in every partition. */
+  readonly recoveryMs: number;
+  /** From the end of healing until the cluster was whole. */
+  readonly wholeMs: number;
+}
+
+export class Nemesis {
+  readonly rounds: Round[] = [];
+  readonly violations: string[] = [];
+  readonly #parts: NemesisParts;
+  /** The node whose journal was damaged in this round. */
+  #damaged: string | undefined;
+  #wiped = false;
+
+  constructor(parts: NemesisParts) {
+    this.#parts = parts;
+  }
+
+  /** Rounds until `performance.now()` is `until`, the signal comes, or the cluster does not come back. */
+  async run(until: number): Promise<void> {
+    const { random, signal, patiences } = this.#parts;
+    while (performance.now() < until && !signal.aborted) {
+      await this.#sleep(patiences.pauseMinMs + random.below(patiences.pauseSpreadMs));
+      if (performance.now() >= until || signal.aborted || !(await this.#round())) {
+        return;
+      }
+    }
+  }
+
+  /**
+   * Waits until nothing is lacking; resolves with what still is when it takes too long, or with how a process ended
+   * that nobody had asked to.
+   */
+  async untilWhole(): Promise<string | undefined> {
+    const { view, signal, patiences } = this.#parts;
+    const start = performance.now();
+    for (;;) {
+      const ended = await this.#lookAtEnds(performance.now() - start);
+      const lacking = ended ?? (await view.lacks());
+      const elapsedMs = performance.now() - start;
+      if (ended !== undefined || lacking === undefined || elapsedMs > patiences.wholeDeadlineMs) {
+        return lacking;
+      }
+      if (signal.aborted) {
+        return undefined;
+      }
+      await this.#sleep(WHOLE_POLL_MS);
+    }
+  }
+
+  /** Answers whether the cluster came back. */
+  async #round(): Promise<boolean> {
+    const { deck, view, log, accepts, signal, patiences } = this.#parts;
+    const faults = deck.deal(await view.writers());
+    const what = faults.map(describeFault).join("; ");
+    this.#damaged = undefined;
+    this.#wiped = false;
+    log(what);
+    await Promise.all(faults.map((fault) => this.#perform(fault)));
+    const healedAt = performance.now();
+    const accepted = !signal.aborted && (await accepts(patiences.acceptDeadlineMs));
+    const recoveryMs = performance.now() - healedAt;
+    const lacking = accepted ? await this.untilWhole() : undefined;
+    const wholeMs = performance.now() - healedAt;
+    if (signal.aborted) {
+      return false;
+    }
+    this.rounds.push({ faults, recoveryMs, wholeMs });
+    log(`  writes accepted after ${Math.round(recoveryMs)} ms, whole after ${Math.round(wholeMs)} ms`);
+    if (recoveryMs > patiences.recoveryMaxMs) {
+      const took = `${accepted ? "only after" : "not within"} ${Math.round(recoveryMs)} ms`;
+      this.violations.push(`recovery: writes were accepted ${took} after ${what}`);
+    }
+    if (lacking !== undefined) {
+      this.violations.push(`recovery: not whole ${Math.round(wholeMs)} ms after ${what}: ${lacking}`);
+    }
+    return accepted && lacking === undefined;
+  }
+
+  /** A fault from its beginning to the moment at which everything about it is undone. */
+  async #perform(fault: Fault): Promise<void> {
+    const { stage } = this.#parts;
+    switch (fault.kind) {
+      case "kill":
+      case "killMajority":
+      case "killAll":
+        await Promise.all(fault.nodes.map((node) => stage.killNode(node)));
+        await this.#sleep(fault.holdMs);
+        for (const node of fault.nodes) {
+          this.#startUnlessEnding(node);
+        }
+        return;
+      case "pause":
+        stage.pauseNode(fault.node);
+        await this.#sleep(fault.holdMs);
+        stage.resumeNode(fault.node);
+        return;
+      case "killServer":
+        await stage.killServer(fault.server);
+        await this.#sleep(fault.holdMs);
+        await stage.startServer(fault.server);
+        return;
+      case "damage":
+        return this.#damage(fault);
+      case "reset":
+        stage.link(fault.node).reset();
+        return;
+      case "cut":
+      case "cutMany":
+        return this.#onLinks(fault.nodes, fault.holdMs, (node) => stage.link(node).cut());
+      case "delay":
+        return this.#onLinks([fault.node], fault.holdMs, (node) => stage.link(node).delay(fault.delayMs));
+      case "stall":
+        return this.#onLinks([fault.node], fault.holdMs, (node) => stage.link(node).stall(fault.directions));
+    }
+  }
+
+  async #onLinks(nodes: readonly string[], holdMs: number, act: (node: string) => void): Promise<void> {
+    for (const node of nodes) {
+      act(node);
+    }
+    await this.#sleep(holdMs);
+    for (const node of nodes) {
+      this.#parts.stage.link(node).heal();
+    }
+  }
+
+  /**
+   * Kills a node and damages its journal. Not before writes are acknowledged without the node: then each of the
+   * others holds all that was ever acknowledged, and what the damage destroys is not the last copy.
+   */
+  async #damage(fault: Extract<Fault, { kind: "damage" }>): Promise<void> {
+    const { stage, accepts, random, log, patiences } = this.#parts;
+    const { node, how, holdMs } = fault;
+    await stage.killNode(node);
+    const accepted = await accepts(patiences.acceptDeadlineMs);
+    await this.#sleep(holdMs);
+    if (accepted && !this.#parts.signal.aborted) {
+      log(`  ${node}: ${await stage.damage(node, how, random)}`);
+      this.#damaged = node;
+    } else if (!accepted) {
+      this.violations.push(`recovery: no write accepted in time while ${node} was down`);
+    }
+    this.#startUnlessEnding(node);
+  }
+
+  /**
+   * A process that ended by itself ends the run, unless its journal is damaged: then it may refuse to start, and
+   * what an operator would do is done.
+   */
+  async #lookAtEnds(sinceMs: number): Promise<string | undefined> {
+    const { stage, log, patiences } = this.#parts;
+    const damaged = this.#wiped ? undefined : this.#damaged;
+    for (const { node, how } of stage.takeUnexpectedEnds()) {
+      if (node !== damaged) {
+        return `node ${node} ended by itself: ${how}`;
+      }
+      log(`  ${node} refuses its damaged journal (${how}) and gets an empty one`);
+      await this.#replaceJournal(node);
+    }
+    if (damaged !== undefined && !this.#wiped && sinceMs > patiences.damagedMs) {
+      log(`  ${damaged} does not come back with its damaged journal and gets an empty one`);
+      await this.#replaceJournal(damaged);
+    }
+    return undefined;
+  }
+
+  async #replaceJournal(node: string): Promise<void> {
+    this.#wiped = true;
+    await this.#parts.stage.killNode(node);
+    await this.#parts.stage.wipe(node);
+    this.#startUnlessEnding(node);
+  }
+
+  #startUnlessEnding(node: string): void {
+    if (!this.#parts.signal.aborted) {
+      this.#parts.stage.startNode(node);
+    }
+  }
+
+  /** Ends early when the run does. */
+  async #sleep(ms: number): Promise<void> {
+    const { signal } = this.#parts;
+    await sleep(ms, undefined, { signal }).catch((error: unknown) => {
+      if (!signal.aborted) {
+        throw error;
+      }
+    });
+  }
+}
