@@ -22,11 +22,13 @@ export class MortalClock implements Clock {
   #paused = false;
   #held: (() => void)[] = [];
   readonly #mourners: (() => void)[] = [];
+  #wallOffsetMs: number;
 
-  /** `rate`: how much this clock counts in one true millisecond. */
-  constructor(clock: VirtualClock, rate: number = 1) {
+  /** `rate`: how much this clock counts in one true millisecond; `wallOffsetMs`: how far its wall clock is off. */
+  constructor(clock: VirtualClock, rate: number = 1, wallOffsetMs: number = 0) {
     this.#clock = clock;
     this.#rate = rate;
+    this.#wallOffsetMs = wallOffsetMs;
   }
 
   now(): number {
@@ -34,7 +36,12 @@ export class MortalClock implements Clock {
   }
 
   wallNow(): number {
-    return this.#clock.wallNow();
+    return this.#clock.wallNow() + this.#wallOffsetMs;
+  }
+
+  /** The wall clock is set; monotonic time goes on. */
+  jumpWall(ms: number): void {
+    this.#wallOffsetMs += ms;
   }
 
   setTimer(callback: () => void, delayMs: number): Timer {

@@ -5,6 +5,23 @@ import type { ReplicaId } from "../../../lib/stream/replica-id.ts";
 import type { FaultPoint } from "../../../lib/stream/replica-options.ts";
 import type { ReplicatedState } from "../../../lib/stream/replicated-state.ts";
 import type { SimNode } from "../../support/sim-cluster.ts";
+import type { FaultKind } from "./plan.ts";
+
+/** A fault point at which something is to crash, and the fault that asks for it. */
+export interface Armed {
+  readonly point: FaultPoint;
+  /** The process; else only the actor, or the storage. */
+  readonly whole: boolean;
+  readonly kind: FaultKind;
+}
+
+export interface Storm {
+  readonly points: ReadonlySet<FaultPoint>;
+  readonly probability: number;
+  readonly untilMs: number;
+  /** Crashes that it has left. */
+  left: number;
+}
 
 export interface Host {
   readonly name: string;
@@ -27,7 +44,11 @@ export interface Host {
   /** It has lost power, or was killed in the middle of a write: the end of its log may turn out uncertain. */
   doubtful: boolean;
   /** Where the process, or only the actor, is to crash next. */
-  armed: { readonly point: FaultPoint; readonly whole: boolean } | null;
+  armed: readonly Armed[];
+  /** While it lasts the actor may crash at any of its points. */
+  storm: Storm | null;
+  /** How far the wall clock is off. */
+  wallOffsetMs: number;
   /** How many log lines have been looked at. */
   linesSeen: number;
   appliedSeen: number;

@@ -8,15 +8,15 @@ import { openFolder } from "../../../lib/journal/open.ts";
 import { type Configuration, majorityOf } from "../../../lib/stream/configuration.ts";
 import { type ReplicaId, replicaId } from "../../../lib/stream/replica-id.ts";
 import type { FaultPoint, ReplicaOptions } from "../../../lib/stream/replica-options.ts";
-import type { ReplicaState, StreamEffect } from "../../../lib/stream/replica-state.ts";
 import { startReplica } from "../../../lib/stream/start-replica.ts";
 import { journalStorage, type StreamStorage } from "../../../lib/stream/storage.ts";
 import { MortalClock, type SimCluster } from "../../support/sim-cluster.ts";
 import { between, spread } from "./draw.ts";
 import type { Host } from "./host.ts";
+import { HostHooks } from "./host-hooks.ts";
 import type { Observer } from "./observer.ts";
 import type { Plan } from "./plan.ts";
-import { keepsCertainty, keepsQuorums, risksOf } from "./quorums.ts";
+import { keepsCertainty, keepsQuorums, risksOf, survivesBlackout } from "./quorums.ts";
 import type { Trace } from "./trace.ts";
 import { workload } from "./workload.ts";
 import { shortId } from "./world.ts";
@@ -26,23 +26,16 @@ export const LINEAGE = "first";
 /** A start that failed is tried again after so long, as an operator or a service manager would. */
 const RETRY_MS = 300;
 
-/** Thrown at a fault point. */
-export class PlannedCrash extends Error {
-  override readonly name = "PlannedCrash";
-}
-
 export class Hosts {
   readonly sim: SimCluster;
   readonly plan: Plan;
   readonly trace: Trace;
   readonly observer: Observer;
+  readonly hooks: HostHooks;
   readonly all = new Map<string, Host>();
   /** Called when a node has come up, or has gone. */
   onUp: (host: Host) => void = () => undefined;
   onDown: (host: Host) => void = () => undefined;
-  /** Called with every step of every replica. */
-  onStep: (after: ReplicaState, effects: readonly StreamEffect[]) => void = () => undefined;
-  onCrashPoint: (point: FaultPoint) => void = () => undefined;
   ended = false;
   readonly #random: Random;
   readonly #journal: Readonly<Record<string, number>>;
@@ -53,6 +46,14 @@ export class Hosts {
     this.trace = trace;
     this.observer = observer;
     this.#random = sim.random.fork("hosts");
+    this.hooks = new HostHooks(observer, trace, sim.random.fork("storms"), {
+      now: () => sim.clock.now(),
+      mayStrike: (host, point, whole) => this.#mayStrike(host, point, whole),
+      end: (host) => {
+        this.kill(host);
+        this.later(between(this.#random, 100, 4_000), () => this.start(host));
+      },
+    });
     this.#journal = {
       segmentBytes: 64 * 1024,
       preallocateBytes: 8 * 1024,
@@ -73,7 +74,9 @@ export class Hosts {
         life: 0,
         doomed: false,
         doubtful: false,
-        armed: null,
+        armed: [],
+        storm: null,
+        wallOffsetMs: 0,
         linesSeen: 0,
         appliedSeen: 0,
         stateSeen: null,
@@ -111,6 +114,11 @@ export class Hosts {
       return disk !== null || this.mayLose(host);
     }
     return keepsCertainty(this.observer.world, replica, risksOf(this.all));
+  }
+
+  /** Whether the stream survives that all machines lose power at once. */
+  get mayBlackOut(): boolean {
+    return survivesBlackout(this.observer.world, risksOf(this.all));
   }
 
   // --- beginnings ---------------------------------------------------------------------------------
@@ -166,7 +174,7 @@ export class Hosts {
 
   async #startNode(host: Host): Promise<void> {
     const { name, rate, life } = host;
-    const clock = new MortalClock(this.sim.clock, rate);
+    const clock = new MortalClock(this.sim.clock, rate, host.wallOffsetMs);
     const options = {
       peers: [...this.plan.nodes],
       limits: this.plan.limits,
@@ -205,8 +213,8 @@ export class Hosts {
       nodes: this.plan.nodes,
       storage: await this.#storage(host),
       settings: this.plan.settings,
-      probe: this.#probe(host),
-      faultPoint: (point) => this.#pass(host, life, point),
+      probe: this.hooks.probe(host),
+      faultPoint: (point) => this.hooks.pass(host, life, point),
     };
     if (host.life !== life) {
       return;
@@ -219,7 +227,7 @@ export class Hosts {
     host.replica = home.replica.self;
     host.doomed = false;
     host.doubtful = false;
-    this.observer.applied(home.replica.self, home.replicated.appliedSeq, home.replicated.stateHash());
+    this.hooks.begun(host);
     host.appliedSeen = home.replicated.appliedSeq;
     host.stateSeen = home.replicated;
     this.trace.note(host.name, `replica ${shortId(home.replica.self)} is up as ${home.replica.role}`);
@@ -253,11 +261,12 @@ export class Hosts {
 
   /** SIGKILL; with `power` the whole machine. Without a disk, or with `wipe`, the replica is lost. */
   kill(host: Host, { power = false, wipe = false }: { power?: boolean; wipe?: boolean } = {}): void {
-    this.look(host);
+    this.hooks.look(host);
     host.life += 1;
     host.starting = false;
     host.paused = false;
-    host.armed = null;
+    host.armed = [];
+    host.storm = null;
     if (host.sim !== null) {
       this.sim.kill(host.name);
       host.sim = null;
@@ -317,72 +326,15 @@ export class Hosts {
     }, ms);
   }
 
-  /** What the logs of a host say that must never be said. */
-  look(host: Host): void {
-    const lines = host.sim?.lines ?? [];
-    for (const { level, message, fields } of lines.slice(host.linesSeen)) {
-      if (level === "error") {
-        const { error } = fields;
-        const why = error instanceof Error ? error.message : "";
-        this.trace.note(host.name, `logs: ${message} ${why}`);
-        if (message.includes("broke a rule")) {
-          this.observer.world.violate("step", `${message}: ${why}`);
-        }
-      }
-    }
-    host.linesSeen = lines.length;
+  /** The wall clock of a machine jumps; nobody else notices. */
+  jumpWall(host: Host, ms: number): void {
+    host.wallOffsetMs += ms;
+    host.sim?.clock.jumpWall(ms);
   }
 
-  // --- hooks --------------------------------------------------------------------------------------
-
-  #probe(host: Host): NonNullable<ReplicaOptions["probe"]> {
-    const observe = this.observer.probe();
-    const { life } = host;
-    return (before, event, after, effects) => {
-      if (host.life !== life) {
-        return; // What a dead process still does in this turn reaches nobody.
-      }
-      host.replica = after.self;
-      this.#sample(host);
-      observe(before, event, after, effects);
-      this.onStep(after, effects);
-    };
-  }
-
-  /** The state hash, whenever more has been applied. */
-  #sample(host: Host): void {
-    const { home, appliedSeen } = host;
-    if (home !== null && home.replicated.appliedSeq !== appliedSeen) {
-      const { replica, replicated } = home;
-      host.appliedSeen = replicated.appliedSeq;
-      this.observer.applied(replica.self, replicated.appliedSeq, replicated.stateHash());
-      if (host.stateSeen !== replicated) {
-        host.stateSeen = replicated;
-        this.observer.replaced(replica.self, appliedSeen, replicated.appliedSeq);
-      }
-    }
-  }
-
-  #pass(host: Host, life: number, point: FaultPoint): void {
-    if (host.life !== life) {
-      // What a dead process still runs in this turn ends here.
-      throw new PlannedCrash("the process is dead");
-    }
-    const { armed } = host;
-    if (armed?.point !== point) {
-      return;
-    }
-    if (armed.whole && !this.mayEnd(host, false)) {
-      return;
-    }
-    host.armed = null;
-    this.onCrashPoint(point);
-    this.trace.note(host.name, `crashes at ${point}${armed.whole ? "" : ", the actor alone"}`);
-    if (armed.whole) {
-      this.kill(host);
-      this.later(between(this.#random, 100, 4_000), () => this.start(host));
-    }
-    throw new PlannedCrash(point);
+  /** An actor that crashes costs nothing but time; a storage that fails costs its replica. */
+  #mayStrike(host: Host, point: FaultPoint, whole: boolean): boolean {
+    return whole ? this.mayEnd(host, false) : !point.startsWith("store:") || this.mayLose(host);
   }
 
   #newDisk(label: string): SimulatedDisk {

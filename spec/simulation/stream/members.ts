@@ -165,7 +165,7 @@ export class Members {
     const now = this.#hosts.sim.clock.now();
     this.#wishes = this.#wishes.filter(({ until }) => until > now);
     for (const host of this.#hosts.all.values()) {
-      this.#hosts.look(host);
+      this.#hosts.hooks.look(host);
       this.#replaceDamaged(host);
     }
     if (writer === null || this.#ordered) {

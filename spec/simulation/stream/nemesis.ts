@@ -8,7 +8,11 @@ import type { Host } from "./host.ts";
 import type { Hosts } from "./hosts.ts";
 import type { Letters } from "./letters.ts";
 import type { Members } from "./members.ts";
+import { NetworkFaults } from "./nemesis-network.ts";
 import { FAULT_KINDS, type Fault, type FaultKind, SAFETY_MS } from "./plan.ts";
+
+const STORM_CRASHES_MAX = 8;
+const WALL_JUMP_MS_MAX = 600_000;
 
 export class Nemesis {
   /** What has happened, by kind. */
@@ -16,6 +20,7 @@ export class Nemesis {
   readonly #hosts: Hosts;
   readonly #members: Members;
   readonly #letters: Letters;
+  readonly #network: NetworkFaults;
   readonly #wave: (size: number) => void;
 
   /** `wave`: lets so many operations come at once. */
@@ -24,8 +29,9 @@ export class Nemesis {
     this.#wave = wave;
     this.#members = members;
     this.#letters = letters;
-    hosts.onCrashPoint = (point) => {
-      this.#count("faultPoint");
+    this.#network = new NetworkFaults(hosts, letters);
+    hosts.hooks.onCrashPoint = (point, { kind }) => {
+      this.#count(kind);
       const { crashesAt } = hosts.observer.world.coverage;
       crashesAt[point] = (crashesAt[point] ?? 0) + 1;
     };
@@ -54,7 +60,8 @@ export class Nemesis {
     sim.hub.clearFaults();
     this.#letters.rate = 0;
     for (const host of all.values()) {
-      host.armed = null;
+      host.armed = [];
+      host.storm = null;
       host.disk?.clearFaults();
       if (host.disk !== null) {
         host.disk.spaceBytes = Number.POSITIVE_INFINITY;
@@ -100,7 +107,7 @@ export class Nemesis {
   #act(fault: Fault, host: Host): boolean {
     switch (FAULT_KINDS[fault.kind]) {
       case "network":
-        return this.#network(fault, host);
+        return this.#network.act(fault, host);
       case "process":
         return this.#process(fault, host);
       case "disk":
@@ -108,127 +115,38 @@ export class Nemesis {
       case "membership":
         return this.#members.change(fault, host);
       case "code":
-        host.armed = { point: at(FAULT_POINTS, fault.draw2) ?? "stepped", whole: fault.oneWay };
+        this.#arm(fault, host);
         // Counted when the point is passed.
         return false;
+      case "clock":
+        this.#hosts.jumpWall(host, Math.round((2 * fault.amount - 1) * WALL_JUMP_MS_MAX));
+        return true;
     }
   }
 
-  // --- network ------------------------------------------------------------------------------------
+  // --- code ---------------------------------------------------------------------------------------
 
-  #network(fault: Fault, host: Host): boolean {
-    const { hub } = this.#hosts.sim;
-    const { kind, durationMs, amount, draw2, oneWay, late } = fault;
-    const others = [...this.#hosts.plan.nodes].filter((name) => name !== host.name);
-    const other = at(others, draw2) ?? host.name;
-    switch (kind) {
-      case "loss":
-        return this.#everywhere({ dropProbability: amount }, fault, host.name, other);
-      case "duplication":
-        return this.#everywhere({ duplicateProbability: amount }, fault, host.name, other);
-      case "delay":
-        return this.#everywhere({ delayMs: [0, amount * 1_000] }, fault, host.name, other);
-      case "pairCut":
-        return this.#cut([[host.name, other]], oneWay, durationMs);
-      case "isolation":
-        return this.#cut(
-          others.map((name) => (late ? [name, host.name] : [host.name, name])),
-          oneWay,
-          durationMs,
-        );
-      case "halves":
-        return this.#halves(host.name, others, fault);
-      case "ring":
-        return this.#ring(oneWay, durationMs);
-      case "bridge":
-        return this.#bridge(host.name, others, durationMs);
-      case "flapping":
-        return this.#flap(host.name, other, durationMs);
-      case "connectionCut":
-        if (host.sim?.transport.connected !== true) {
-          return false;
-        }
-        hub.cut(host.name, { reconnectAfterMs: Math.min(durationMs, 3_000), late });
-        return true;
-      case "serverRestart":
-        hub.restart({ downMs: Math.min(durationMs, 2_000), spreadMs: 300 });
-        return true;
-      case "oldLetters":
-        this.#letters.rate = amount * 0.2;
-        this.#hosts.later(durationMs, () => {
-          this.#letters.rate = 0;
-        });
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  /** On one link in one direction, or on all links; then as before. */
-  #everywhere(
-    faults: { dropProbability?: number; duplicateProbability?: number; delayMs?: readonly [number, number] },
-    { oneWay, durationMs }: Fault,
-    from: string,
-    to: string,
-  ): boolean {
-    const { hub } = this.#hosts.sim;
-    const link = oneWay ? { from, to } : undefined;
-    hub.setFaults(faults, link);
-    this.#hosts.later(durationMs, () => hub.setFaults({}, link));
-    return true;
-  }
-
-  #cut(pairs: readonly (readonly string[])[], oneWay: boolean, durationMs: number): boolean {
-    const { hub } = this.#hosts.sim;
-    for (const [left, right] of pairs) {
-      if (left !== undefined && right !== undefined) {
-        hub.partition(left, right, oneWay);
-        this.#hosts.later(durationMs, () => hub.heal(left, right));
+  /** Something is to be thrown: at one point of one host, at that of all, or at many for a while. */
+  #arm({ kind, durationMs, amount, draw2, oneWay, late }: Fault, host: Host): void {
+    const points = FAULT_POINTS.filter((point) => host.disk !== null || !point.startsWith("store:"));
+    const inActor = points.filter((point) => !point.startsWith("store:"));
+    if (kind === "faultPoint") {
+      host.armed = [...host.armed, { point: at(points, draw2) ?? "stepped", whole: oneWay, kind }];
+    } else if (kind === "faultEverywhere") {
+      const point = at(inActor, draw2) ?? "stepped";
+      for (const each of this.#hosts.live) {
+        each.armed = [...each.armed, { point, whole: false, kind }];
       }
+    } else {
+      // A quarter of the points, or all; some fire nearly always when they are passed, some seldom.
+      const quarter = inActor.filter((_, index) => index % 4 === Math.floor(4 * draw2));
+      host.storm = {
+        points: new Set(late ? inActor : quarter),
+        probability: 0.5 * amount ** 2,
+        untilMs: this.#hosts.sim.clock.now() + durationMs,
+        left: STORM_CRASHES_MAX,
+      };
     }
-    return pairs.length > 0;
-  }
-
-  #halves(one: string, others: readonly string[], { draw2, durationMs, oneWay }: Fault): boolean {
-    const size = 1 + Math.floor(draw2 * (others.length - 1));
-    const left = [one, ...others.slice(0, size - 1)];
-    const right = others.filter((name) => !left.includes(name));
-    return this.#cut(
-      left.flatMap((each) => right.map((other) => [each, other])),
-      oneWay,
-      durationMs,
-    );
-  }
-
-  /** Each sees its neighbours only. */
-  #ring(oneWay: boolean, durationMs: number): boolean {
-    const { nodes } = this.#hosts.plan;
-    const pairs = nodes.flatMap((left, index) =>
-      nodes
-        .slice(index + 2)
-        .filter((_, skip) => !(index === 0 && index + 2 + skip === nodes.length - 1))
-        .map((right) => [left, right]),
-    );
-    return this.#cut(pairs, oneWay, durationMs);
-  }
-
-  /** Two halves that only one node sees both of. */
-  #bridge(bridge: string, others: readonly string[], durationMs: number): boolean {
-    const middle = Math.ceil(others.length / 2);
-    const pairs = others
-      .slice(0, middle)
-      .flatMap((left) => others.slice(middle).map((right) => [left, right]));
-    return bridge !== "" && this.#cut(pairs, false, durationMs);
-  }
-
-  #flap(left: string, right: string, durationMs: number): boolean {
-    const periods = 6;
-    for (let period = 0; period < periods; period++) {
-      this.#hosts.later((period * durationMs) / periods, () => {
-        this.#cut([[left, right]], false, durationMs / periods / 2);
-      });
-    }
-    return true;
   }
 
   // --- processes ----------------------------------------------------------------------------------
@@ -258,9 +176,26 @@ export class Nemesis {
           this.#kill(each, draw2 * 1_500, false);
         }
         return true;
+      case "blackout":
+        return this.#blackOut(draw2);
       default:
         return false;
     }
+  }
+
+  /** All machines lose power in one moment; their disks keep what was synced. */
+  #blackOut(spread: number): boolean {
+    const { live, mayBlackOut } = this.#hosts;
+    if (!mayBlackOut || live.length === 0) {
+      return false;
+    }
+    for (const host of live) {
+      this.#hosts.kill(host, { power: true });
+    }
+    for (const [index, host] of live.entries()) {
+      this.#hosts.later(100 + index * spread * 700, () => this.#hosts.start(host));
+    }
+    return true;
   }
 
   /**
@@ -275,13 +210,17 @@ export class Nemesis {
     }
     const lagMs = 200 + draw * 800;
     const lasting = Math.min(4_000, 1_000 + durationMs);
-    this.#cut([[writer.name, lagging.name]], false, lagMs);
+    this.#network.cut([[writer.name, lagging.name]], false, lagMs);
     this.#hosts.later(lagMs / 2, () => this.#wave(8));
     this.#hosts.later(lagMs - 1, () => this.#wave(8));
+    if (this.#hosts.plan.mode === "async") {
+      // What it still acknowledges while it does not know that it is alone is to be lost, and reported.
+      this.#hosts.later(lagMs + 50, () => this.#wave(8));
+    }
     this.#hosts.later(lagMs, () => {
       if (late || !this.#kill(writer, lasting, false)) {
         const names = this.#hosts.plan.nodes.filter((name) => name !== writer.name);
-        this.#cut(
+        this.#network.cut(
           names.map((name) => [writer.name, name]),
           false,
           lasting,

@@ -39,10 +39,12 @@ export const FAULT_KINDS = {
   actorCrash: "process",
   restartOfAll: "process",
   strike: "process",
+  blackout: "process",
   syncError: "disk",
   writeError: "disk",
   noSpace: "disk",
   bitFlip: "disk",
+  wallJump: "clock",
   add: "membership",
   remove: "membership",
   replace: "membership",
@@ -50,6 +52,8 @@ export const FAULT_KINDS = {
   handOver: "membership",
   claim: "membership",
   faultPoint: "code",
+  faultEverywhere: "code",
+  faultStorm: "code",
 } as const;
 
 export type FaultKind = keyof typeof FAULT_KINDS;
@@ -144,16 +148,21 @@ export function drawPlan(seed: number): Plan {
 
 /** Windows and limits far below the defaults in many seeds, so that each is reached. */
 export function drawSettings(random: Random): ReplicaSettings {
-  const failureTicks = between(random, 8, 14);
+  // Most of what a quiet stream costs are its beats; that they come less often leaves all times as they are.
+  const heartbeatMs = between(random, 10, 20) * 10;
+  const ticks = (leastMs: number, mostMs: number): number =>
+    Math.round(between(random, leastMs, mostMs) / heartbeatMs);
+  const failureTicks = ticks(800, 1_400);
   const windowEntries = spread(random, 1, 64);
   const appendBytes = spread(random, 400, 65_536);
   const leases = chance(random, 0.3);
   return checkStreamSettings({
+    heartbeatMs,
     failureTicks,
-    stepDownTicks: between(random, 6, failureTicks),
-    claimTicks: between(random, 15, 40),
-    retryTicks: between(random, 1, 4),
-    joinTicks: between(random, 2, 6),
+    stepDownTicks: between(random, Math.min(failureTicks, Math.ceil(600 / heartbeatMs)), failureTicks),
+    claimTicks: ticks(1_500, 4_000),
+    retryTicks: Math.max(1, ticks(100, 400)),
+    joinTicks: Math.max(1, ticks(200, 600)),
     pendingMax: spread(random, 4, 256),
     windowEntries,
     appendEntries: Math.min(windowEntries, spread(random, 1, 64)),
@@ -162,7 +171,7 @@ export function drawSettings(random: Random): ReplicaSettings {
     batchBytes: Math.min(appendBytes, spread(random, 200, 65_536)),
     keptEntries: chance(random, 0.5) ? between(random, 3, 30) : between(random, 100, 2_000),
     learnersMax: between(random, 1, 3),
-    leaseMs: leases ? between(random, 300, 900) : 0,
+    leaseMs: leases ? between(random, 3 * heartbeatMs, 900) : 0,
     commitDelayMs: between(random, 0, 20),
     majorityTimeoutMs: between(random, 200, 1_000),
     readTimeoutMs: between(random, 300, 1_000),
@@ -224,6 +233,7 @@ function drawReadModes(random: Random): Plan["readModes"] {
 const NEEDS_DISK: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "powerLoss",
   "restartOfAll",
+  "blackout",
   "syncError",
   "writeError",
   "noSpace",
@@ -245,6 +255,12 @@ const CHANGES: readonly (readonly [FaultKind, number])[] = [
   ["replace", 3],
 ];
 
+const CODE: readonly (readonly [FaultKind, number])[] = [
+  ["faultPoint", 5],
+  ["faultEverywhere", 1],
+  ["faultStorm", 2],
+];
+
 function drawFaults(random: Random, durability: Durability): Fault[] {
   const kinds = drawnKinds(random, durability);
   const faults: Fault[] = [];
@@ -253,6 +269,9 @@ function drawFaults(random: Random, durability: Durability): Fault[] {
   }
   for (let left = between(random, 3, 5); left > 0; left--) {
     faults.push(drawFault(random, weighted(random, CHANGES), "any"));
+  }
+  for (let left = between(random, 3, 7); left > 0; left--) {
+    faults.push(drawFault(random, weighted(random, CODE), chance(random, 0.5) ? "writer" : "any"));
   }
   for (let left = between(random, 24, 48); left > 0; left--) {
     const aim = weighted<Fault["aim"]>(random, [

@@ -46,6 +46,14 @@ export function keepsCertainty(world: World, without: ReplicaId, { lost, doubtfu
   return survives(world, without, { lost, doubtful: new Set([...doubtful, without]) });
 }
 
+/** Whether it survives that all come back with uncertain logs: nobody may be missing then. */
+export function survivesBlackout(world: World, { lost }: Risks): boolean {
+  const left = [...world.replicas.values()].filter((each) => !each.lost && !lost.has(each.self));
+  return configurationsThatMatter(world, left).every(({ members }) =>
+    members.every((member) => left.some(({ self }) => self === member)),
+  );
+}
+
 /**
  * Quorums of members whose logs are certain, or every member there: then even uncertain logs count, because
  * nothing can be missing from all of them. Configurations that `hit` is not in are none of its concern.

@@ -76,7 +76,7 @@ class Run {
       this.#clients.wave(size);
     });
     this.#clients = new Clients(this.#hosts);
-    this.#hosts.onStep = (after, effects) => this.#letters.sent(after, effects);
+    this.#hosts.hooks.onStep = (after, effects) => this.#letters.sent(after, effects);
     this.#hosts.onDown = (host) => this.#clients.hostDown(host);
   }
 
@@ -164,7 +164,7 @@ class Run {
       this.#final.set(key, writer?.home?.replicated.query({ op: "get", key }, false) ?? null);
     }
     for (const host of this.#hosts.all.values()) {
-      this.#hosts.look(host);
+      this.#hosts.hooks.look(host);
     }
   }
 
@@ -293,7 +293,7 @@ class Run {
 }
 
 function byClass(counts: Nemesis["counts"]): Record<FaultClass, number> {
-  const sums = { network: 0, process: 0, disk: 0, membership: 0, code: 0 };
+  const sums = { network: 0, process: 0, disk: 0, clock: 0, membership: 0, code: 0 };
   for (const [kind, count] of Object.entries(counts)) {
     if (isFaultKind(kind)) {
       sums[FAULT_KINDS[kind]] += count;
