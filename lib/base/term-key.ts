@@ -21,9 +21,9 @@
  *
  * A string is `s` and its text, bytes are `x` and hexadecimal digits, a date is `d` and the number of its
  * milliseconds since 1970 (NaN for an invalid one). An array is `[`, its items and `)`. An object is `{`, the
- * number of its fields, their names in order, then the values in that order; a field that holds undefined is a
- * field. Inside of arrays and objects, numbers above zero and bytes end with `,`, and strings and names with
- * U+0000, a U+0000 in them being U+0000 U+00FF.
+ * number of its fields, their names in order as strings, then the values in that order; a field that holds
+ * undefined is a field. Inside of arrays and objects, numbers above zero and bytes end with `,`, and strings
+ * with U+0000, a U+0000 in them being U+0000 U+00FF.
  *
  * Only well-formed strings have a key: the codec would make one of two that are not.
  */
@@ -62,7 +62,7 @@ export function termKey(value: unknown): string {
 function keyOf(value: unknown, end: "" | ",", levels: number): string {
   switch (typeof value) {
     case "string":
-      return end === "" ? `s${wellFormed(value)}` : `s${enclosed(value)}`;
+      return end === "" ? `s${wellFormed(value)}` : enclosed(value);
     case "number":
       return numberKey(value, end);
     case "bigint":
@@ -111,9 +111,10 @@ function objectKey(value: object, end: "" | ",", levels: number): string {
   return head + values;
 }
 
+/** What follows the end begins with a character of ASCII, so that it is not taken for a U+0000 in the text. */
 function enclosed(text: string): string {
   const whole = text.includes(TEXT_END) ? text.replaceAll(TEXT_END, TEXT_NUL) : text;
-  return wellFormed(whole) + TEXT_END;
+  return `s${wellFormed(whole)}${TEXT_END}`;
 }
 
 function wellFormed(text: string): string {

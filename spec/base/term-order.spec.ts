@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { termKey } from "../../lib/base/term-key.ts";
 import { compareTerms, sameTerm } from "../../lib/base/term-order.ts";
-import { disguised, isSame, numbers, terms } from "./terms.ts";
+import { disguised, isSame, numbers, terms, texts } from "./terms.ts";
 
 function compareKeys(left: unknown, right: unknown): number {
   const [leftKey, rightKey] = [termKey(left), termKey(right)];
@@ -58,6 +58,8 @@ describe("the order of terms", () => {
       { b: 1 },
       { b: 2 },
       { c: 0 },
+      { "": "", ÿ: "" },
+      { "\u0000": "", a: "" },
       { a: 9, b: 9 },
       { a: 9, c: 1 },
     ];
@@ -101,7 +103,9 @@ describe("the order of terms", () => {
   }).timeout(60_000);
 
   it("is the order of the keys", () => {
-    for (const kind of [terms, numbers]) {
+    const objects = fc.dictionary(texts, fc.constantFrom("", 0, 1), { maxKeys: 3, noNullPrototype: true });
+    const lists = fc.array(texts, { maxLength: 3 });
+    for (const kind of [terms, numbers, objects, lists]) {
       fc.assert(
         fc.property(kind, kind, (left, right) => {
           const order = Math.sign(compareTerms(left, right));
