@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   quorum_not_reached: { retryable: true, help: "too few replicas are reachable" },
   unknown_outcome: { retryable: true, help: "the request may or may not have taken effect" },
   not_writer: { retryable: true, help: "this node does not hold the writer's role" },
+  locked: { retryable: true, help: "a transaction held a key for the whole wait; nothing was done" },
   forbidden: { retryable: false, help: "the sender may not send this message" },
   invalid_message: {
     retryable: false,

@@ -12,7 +12,13 @@ import {
   type RequestRow,
 } from "./batch-codec.ts";
 import type { ClientTable } from "./client-table.ts";
-import type { RequestOutcome, Resolution, StreamDefinition, StreamRequest } from "./definition.ts";
+import {
+  KeyLocked,
+  type RequestOutcome,
+  type Resolution,
+  type StreamDefinition,
+  type StreamRequest,
+} from "./definition.ts";
 import type { Overlay } from "./overlay.ts";
 import type { StateLimits } from "./state-limits.ts";
 
@@ -24,6 +30,8 @@ export interface ResolverParts {
   readonly limits: StateLimits;
   readonly clients: ClientTable;
   readonly overlay: Overlay;
+  /** Whether somebody waits for a key to be released: then the batch ends behind what releases one. */
+  readonly endsAtRelease: boolean;
 }
 
 /** One batch on its way to becoming the payload of entry `seq`. */
@@ -34,10 +42,13 @@ export class BatchResolver {
   readonly #parts: ResolverParts;
   #bytes = BATCH_HEAD_BYTES;
   #full = false;
+  /** Whether a request of this batch, or one before it, waits for a key. */
+  #endsAtRelease: boolean;
 
   constructor(seq: number, parts: ResolverParts) {
     this.#seq = seq;
     this.#parts = parts;
+    this.#endsAtRelease = parts.endsAtRelease;
   }
 
   take(request: StreamRequest): RequestOutcome {
@@ -51,8 +62,20 @@ export class BatchResolver {
     try {
       return this.#execute(request);
     } catch (error) {
-      return { kind: "refused", error: asSupercastError(error) };
+      return { kind: "refused", error: this.#refusal(error) };
     }
+  }
+
+  #refusal(thrown: unknown): SupercastError {
+    if (!(thrown instanceof KeyLocked)) {
+      return asSupercastError(thrown);
+    }
+    const { definition, overlay } = this.#parts;
+    if (definition.isLocked?.(overlay, thrown.key) !== true) {
+      return new SupercastError("internal", `the stream's definition waits for a free key: ${thrown.key}`);
+    }
+    this.#endsAtRelease = true;
+    return thrown;
   }
 
   /** What a request that was here before is answered; null for a new one. */
@@ -75,7 +98,7 @@ export class BatchResolver {
   #execute(request: StreamRequest): RequestOutcome {
     this.#admit(request);
     const { definition, overlay, limits } = this.#parts;
-    const resolution = definition.resolve(overlay, request.operation);
+    const resolution = definition.resolve(overlay, request.operation, this.#seq);
     const answerBytes = this.#admitAnswer(request, resolution);
     const bytes = encodeRequestRow(request, request.doneBelow, resolution);
     if (BATCH_HEAD_BYTES + bytes.length > limits.entryBytes) {
@@ -97,6 +120,7 @@ export class BatchResolver {
     this.encoded.push(bytes);
     this.#bytes += bytes.length;
     overlay.add(this.#seq, row, answerBytes);
+    this.#full = this.#endsAtRelease && resolution.releases === true;
     return { kind: "new", answer: row.answer };
   }
 

@@ -144,6 +144,7 @@ export class EffectPerformer {
     const { replica, batches, options } = home;
     home.replicated.dropOverlay();
     batches.epochChanged();
+    this.#host.closed();
     orders.decided(effect);
     publishEvent("supercast:stream:epochLost", () => ({
       node: home.ports.node,

@@ -249,6 +249,7 @@ export class StreamReplica extends Actor<StreamProtocol, ReplicaHome, ReplicaArg
     this.#tickLater();
     this.#event({ type: "tick", draw: home.random.next() });
     home.batches.tick(this.now());
+    this.#use.intake.tick();
     this.#use.reads.tick();
     this.#use.orders.tick();
     this.#transfer(home.transfers.tick());
@@ -360,6 +361,7 @@ export class StreamReplica extends Actor<StreamProtocol, ReplicaHome, ReplicaArg
       reads,
       orders,
       redirect: () => intake.redirect(),
+      closed: () => intake.closed(),
       cast: (node, message) => this.cast({ name: streamActorName(home.options.stream), node }, message),
       nudgeLater: () => this.#nudgeLater(),
       transfer: (effects) => this.#transfer(effects),

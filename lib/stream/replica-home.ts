@@ -222,9 +222,10 @@ export class ReplicaHome {
     invariant(this.replicated.appliedSeq >= seq, "what is committed is at hand to be applied");
   }
 
-  /** At the open writer: resolves requests for the next entry. */
-  resolve(requests: readonly StreamRequest[]): ResolvedBatch {
-    return this.#guard(() => this.replicated.resolve(this.replica.log.lastSeq + 1, requests));
+  /** At the open writer: resolves requests for the next entry, up to one that releases a key if so wanted. */
+  resolve(requests: readonly StreamRequest[], endsAtRelease: boolean): ResolvedBatch {
+    const next = this.replica.log.lastSeq + 1;
+    return this.#guard(() => this.replicated.resolve(next, requests, endsAtRelease));
   }
 
   #superseded({ epoch, seq, answered }: Superseded): void {

@@ -158,15 +158,17 @@ export class ReplicatedState {
 
   /**
    * Resolves requests in order for the entry that will stand at `seq`, which is the one after the last applied
-   * or last resolved one. With a payload, its effects are in the overlay from now on.
+   * or last resolved one. With a payload, its effects are in the overlay from now on. `endsAtRelease`: what
+   * follows a request that releases a key is deferred.
    */
-  resolve(seq: number, requests: readonly StreamRequest[]): ResolvedBatch {
+  resolve(seq: number, requests: readonly StreamRequest[], endsAtRelease: boolean = false): ResolvedBatch {
     this.#checkNext(seq);
     const batch = new BatchResolver(seq, {
       definition: this.#definition,
       limits: this.#limits,
       clients: this.#clients,
       overlay: this.#overlay,
+      endsAtRelease,
     });
     const outcomes = requests.map((request) => batch.take(request));
     if (batch.rows.length === 0) {
@@ -190,6 +192,11 @@ export class ReplicatedState {
   /** Up to `max` clients without a request after entry `idleSinceSeq`, the longest idle first. Looks at all. */
   idleClients(idleSinceSeq: number, max: number): string[] {
     return this.#clients.idle(idleSinceSeq, max);
+  }
+
+  /** At the open writer: whether what touches `key` has to wait, also for what is in flight. */
+  isLocked(key: string): boolean {
+    return this.#definition.isLocked?.(this.#overlay, key) ?? false;
   }
 
   /** Uncommitted effects are no longer to be seen: the own epoch has ended. */

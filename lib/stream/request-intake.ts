@@ -1,21 +1,25 @@
 /**
  * The way of requests into the log: those that arrive in one turn are gathered and become one entry, or as
- * few as its bounds allow. A request that cannot be taken is answered before anything has happened.
+ * few as its bounds allow. A request that cannot be taken is answered before anything has happened. One that
+ * meets a locked key is parked and goes on, before all that came later, when the key is released.
  */
 import type { From } from "../actor/from.ts";
 import type { CallMessage } from "../actor/protocol.ts";
 import { SupercastError } from "../base/errors.ts";
 import { type BatchRequest, type Caller, laterMode } from "./batches.ts";
-import type { RequestOutcome, StreamRequest } from "./definition.ts";
+import { KeyLocked, type RequestOutcome, type StreamRequest } from "./definition.ts";
+import { type Parked, ParkedRequests } from "./parked-requests.ts";
 import type { ReplicaHome } from "./replica-home.ts";
 import { CLIENT_ID_MAX, type RequestAnswer, type StreamProtocol } from "./requests.ts";
 import { canPropose } from "./writer.ts";
 
 export type RequestMessage = Extract<CallMessage<StreamProtocol>, { readonly type: "request" }>;
 
-interface Gathered {
+interface Gathered extends Parked {
   readonly request: StreamRequest;
   readonly caller: Caller;
+  /** Whether nobody waits for the answer any more. */
+  isOver(): boolean;
   fail(error: SupercastError): void;
 }
 
@@ -30,7 +34,9 @@ export interface IntakeHost {
 
 export class RequestIntake {
   readonly #host: IntakeHost;
+  readonly #parked = new ParkedRequests<Gathered>();
   #gathered: Gathered[] = [];
+  #taken = 0;
 
   constructor(host: IntakeHost) {
     this.#host = host;
@@ -50,25 +56,62 @@ export class RequestIntake {
       caller.answer(this.redirect());
       return false;
     }
-    if (home.batches.waiting + this.#gathered.length >= home.settings.waitingRequests) {
+    const waiting = home.batches.waiting + this.#gathered.length + this.#parked.count;
+    if (waiting >= home.settings.waitingRequests) {
       caller.answer({ status: "overload" });
       return false;
     }
-    const request = { clientId, requestSeq, doneBelow, operation };
-    return this.#gathered.push({ request, caller, fail: (error) => from.fail(error) }) === 1;
+    this.#taken += 1;
+    const { lockWaitMs } = home.settings;
+    const gathered: Gathered = {
+      request: { clientId, requestSeq, doneBelow, operation },
+      caller,
+      order: this.#taken,
+      lockDeadlineAt: home.ports.clock.now() + Math.min(lockWaitMs, message.lockWaitMs ?? lockWaitMs),
+      isOver: () => from.settled,
+      fail: (error) => from.fail(error),
+    };
+    return this.#gathered.push(gathered) === 1;
   }
 
-  /** Makes entries of what has been gathered. */
+  /** Makes entries of what has been gathered, and of what may go on since. */
   flush(): void {
     let rest: readonly Gathered[] = this.#gathered;
     this.#gathered = [];
-    while (rest.length > 0) {
+    for (;;) {
+      rest = [...this.#released(), ...rest];
+      if (rest.length === 0) {
+        return;
+      }
       rest = this.#flushSome(rest);
+    }
+  }
+
+  /** Answers those that have waited for a locked key for too long. */
+  tick(): void {
+    for (const { caller } of this.#parked.expired(this.#host.home.ports.clock.now())) {
+      caller.answer({ status: "locked" });
+    }
+  }
+
+  /** The own epoch has ended: what is parked is to be asked of its successor. */
+  closed(): void {
+    for (const { caller } of this.#parked.clear()) {
+      caller.answer(this.redirect());
     }
   }
 
   redirect(): RequestAnswer {
     return { status: "redirect", primary: this.#host.home.primary };
+  }
+
+  /** Those whose callers still wait, and whose key is free. */
+  #released(): Gathered[] {
+    if (this.#parked.count === 0) {
+      return [];
+    }
+    const { replicated } = this.#host.home;
+    return this.#parked.released((key) => replicated.isLocked(key)).filter((each) => !each.isOver());
   }
 
   /** One entry; returns what found no room in it. */
@@ -82,7 +125,10 @@ export class RequestIntake {
       return [];
     }
     const some = gathered.slice(0, roomFor(gathered, home.settings.batchRequests, home.settings.batchBytes));
-    const { payload, outcomes } = home.resolve(some.map(({ request }) => request));
+    const { payload, outcomes } = home.resolve(
+      some.map(({ request }) => request),
+      this.#parked.count > 0,
+    );
     const deferred = some.filter((_, index) => outcomes[index]?.kind === "deferred");
     if (payload === null) {
       this.#settle(some, outcomes);
@@ -100,7 +146,8 @@ export class RequestIntake {
     const { home } = this.#host;
     const own = home.replica.log.lastSeq;
     const nowMs = home.ports.clock.now();
-    for (const [index, { request, caller, fail }] of gathered.entries()) {
+    for (const [index, each] of gathered.entries()) {
+      const { request, caller } = each;
       const { clientId, requestSeq } = request;
       const outcome = outcomes[index];
       switch (outcome?.kind) {
@@ -125,15 +172,22 @@ export class RequestIntake {
           caller.answer({ status: "belowDone" });
           break;
         case "refused":
-          if (outcome.error.code === "overload") {
-            caller.answer({ status: "overload" });
-          } else {
-            fail(outcome.error);
-          }
+          this.#refuse(each, outcome.error);
           break;
         default:
           break; // deferred: it comes with the next entry
       }
+    }
+  }
+
+  #refuse(gathered: Gathered, error: SupercastError): void {
+    const { parkedRequests } = this.#host.home.settings;
+    if (error instanceof KeyLocked && this.#parked.count < parkedRequests) {
+      this.#parked.park(error.key, gathered);
+    } else if (error instanceof KeyLocked || error.code === "overload") {
+      gathered.caller.answer({ status: "overload" });
+    } else {
+      gathered.fail(error);
     }
   }
 

@@ -51,6 +51,8 @@ export type RequestAnswer =
   | { readonly status: "redirect"; readonly primary: ReplicaId | null }
   /** Not done: too much is in flight. */
   | { readonly status: "overload" }
+  /** Not done: a transaction held one of its keys for as long as it might wait. */
+  | { readonly status: "locked" }
   /**
    * It was appended, and not decided within `majorityTimeoutMs` (the error code `majority_timeout`); or, in
    * mode `all`, not acknowledged by every member.
@@ -126,6 +128,7 @@ export const streamProtocol = defineProtocol({
       doneBelow: seqField,
       operation: z.unknown(),
       mode: z.enum(REQUEST_MODES).optional(),
+      lockWaitMs: z.number().min(0).optional(),
     }),
     reply: z.custom<RequestAnswer>(),
     help: "an operation for the log; repeated with the same clientId and requestSeq it takes effect once",

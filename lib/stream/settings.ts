@@ -50,6 +50,10 @@ export const DEFAULT_STREAM_SETTINGS = {
   /** Callers that wait for answers to requests, and to reads; one more is refused with `overload`. */
   waitingRequests: 50_000,
   waitingReads: 10_000,
+  /** A request that meets a locked key waits for it no longer than this; shorter than a client's attempt. */
+  lockWaitMs: 2_000,
+  /** Requests that wait for locked keys; one more is refused with `overload`. */
+  parkedRequests: 10_000,
 } as const satisfies Record<string, number>;
 
 export type ReplicaSettings = { readonly [Name in keyof typeof DEFAULT_STREAM_SETTINGS]: number };

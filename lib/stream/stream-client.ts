@@ -71,6 +71,9 @@ export interface ClientReadOptions {
 
 const DEFAULTS = { timeoutMs: 10_000, attemptTimeoutMs: 3_000, retryMs: 100, windowMax: 1_024 } as const;
 
+/** The rest is for the way there and back. */
+const LOCK_WAIT_SHARE = 0.75;
+
 /** Errors of a call that say that its message was not handled. */
 const NOT_HANDLED: ReadonlySet<ErrorCode> = new Set(["noproc", "mailbox_full", "overload"]);
 /** Errors of a call after which another attempt may succeed. All others are the replica's refusal. */
@@ -120,7 +123,8 @@ export class StreamClient {
 
   /**
    * Carries out an operation once. Rejects with `unknown_outcome`; or, when it has not taken effect and will
-   * not, with `overload`, `quorum_not_reached` (no writer was found in time) or what the stream refused it with.
+   * not, with `overload`, `locked` (a transaction held a key), `quorum_not_reached` (no writer was found in
+   * time) or what the stream refused it with.
    */
   async request(operation: unknown, { timeoutMs, mode }: RequestOptions = {}): Promise<Done> {
     const [oldest = this.#lastRequestSeq + 1] = this.#open;
@@ -190,12 +194,14 @@ export class StreamClient {
     deadlineAt: number,
   ): Promise<Done> {
     let unsure = false;
-    let overloaded = false;
+    let refusal: Refusal = "noWriter";
     for (;;) {
       const node = this.#writer ?? this.#nextNode();
       const [doneBelow = requestSeq] = this.#open;
       const request = { type: "request", clientId: this.clientId, requestSeq, doneBelow, operation };
-      const message = mode === undefined ? request : { ...request, mode };
+      const lockWaitMs = this.#lockWaitMs(deadlineAt);
+      const asked = mode === undefined ? request : { ...request, mode };
+      const message = lockWaitMs === null ? asked : { ...asked, lockWaitMs };
       const attempt = await this.#attempt<RequestAnswer>(node, message, deadlineAt);
       const answer = attempt.kind === "answer" ? attempt.answer : null;
       if (answer?.status === "ok") {
@@ -210,10 +216,10 @@ export class StreamClient {
         throw unknownOutcome(requestSeq, "an earlier attempt got no answer");
       }
       unsure ||= attempt.kind === "lost" || answer?.status === "unknown";
-      overloaded = answer?.status === "overload" || (attempt.kind === "notHandled" && attempt.busy);
+      refusal = refusalOf(attempt, answer);
       this.#learn(node, attempt);
       if (!(await this.#pause(node, attempt, deadlineAt))) {
-        throw unsure ? unknownOutcome(requestSeq, "its time is over") : notDone(overloaded, this.#target);
+        throw unsure ? unknownOutcome(requestSeq, "its time is over") : notDone(refusal, this.#target);
       }
     }
   }
@@ -267,6 +273,12 @@ export class StreamClient {
     return true;
   }
 
+  /** For a request with little time left: its answer is to be here when its wait for a locked key is over. */
+  #lockWaitMs(deadlineAt: number): number | null {
+    const rest = Math.max(0, deadlineAt - this.#host.clock.now());
+    return rest < this.#options.attemptTimeoutMs ? rest * LOCK_WAIT_SHARE : null;
+  }
+
   #deadline(timeoutMs: number | undefined): number {
     return this.#host.clock.now() + (timeoutMs ?? this.#options.timeoutMs);
   }
@@ -286,8 +298,27 @@ function unknownOutcome(requestSeq: number, why: string): SupercastError {
   return new SupercastError("unknown_outcome", `request ${requestSeq} may have taken effect: ${why}`);
 }
 
-function notDone(overloaded: boolean, target: string): SupercastError {
-  return overloaded
-    ? new SupercastError("overload", `${target} had no room in time; nothing was done`)
-    : new SupercastError("quorum_not_reached", `no writer of ${target} was found in time; nothing was done`);
+/** Why the last attempt was of no effect. */
+type Refusal = "overload" | "locked" | "noWriter";
+
+function refusalOf(attempt: Attempt<RequestAnswer>, answer: RequestAnswer | null): Refusal {
+  if (answer?.status === "locked") {
+    return "locked";
+  }
+  const busy = answer?.status === "overload" || (attempt.kind === "notHandled" && attempt.busy);
+  return busy ? "overload" : "noWriter";
+}
+
+function notDone(refusal: Refusal, target: string): SupercastError {
+  switch (refusal) {
+    case "overload":
+      return new SupercastError("overload", `${target} had no room in time; nothing was done`);
+    case "locked":
+      return new SupercastError("locked", `a transaction of ${target} held a key; nothing was done`);
+    case "noWriter":
+      return new SupercastError(
+        "quorum_not_reached",
+        `no writer of ${target} was found in time; nothing was done`,
+      );
+  }
 }

@@ -43,6 +43,7 @@ export const SERVICE_ERROR_CODES = {
   config_mismatch: 412,
   payload_too_large: 413,
   not_writer: 421,
+  locked: 423,
   mailbox_full: 429,
   overload: 429,
   exit: 500,

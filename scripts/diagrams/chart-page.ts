@@ -5,6 +5,8 @@
 import type { AnyStateMachine } from "xstate";
 import { batchChart } from "../../lib/stream/batch-chart.ts";
 import { roleChart } from "../../lib/stream/role-chart.ts";
+import { coordinatorChart } from "../../lib/stream/three-phase/coordinator-chart.ts";
+import { participantChart } from "../../lib/stream/three-phase/participant-chart.ts";
 
 /** Where the page lies, from the root of the clone. */
 export const CHART_PAGE = "docs/charts.md";
@@ -44,14 +46,24 @@ interface Chapter {
 const CHAPTERS: readonly Chapter[] = [
   { title: "The role of a replica", source: "lib/stream/role-chart.ts", machine: roleChart },
   { title: "The life of a batch", source: "lib/stream/batch-chart.ts", machine: batchChart },
+  {
+    title: "A transaction in the log",
+    source: "lib/stream/three-phase/participant-chart.ts",
+    machine: participantChart,
+  },
+  {
+    title: "The coordinator of a transaction",
+    source: "lib/stream/three-phase/coordinator-chart.ts",
+    machine: coordinatorChart,
+  },
 ];
 
 const HEAD = `<!-- Written by \`npm run diagrams\` from the charts in lib/stream. Do not edit. -->
 
 # Charts
 
-These charts are running code: a replica asks them for its next role, and a writer for the next state of a
-batch. [stream.md](stream.md) tells how they work together. An event that a state does not name leaves it as it is.
+These charts are running code: a replica asks them for its next role, a writer for the next state of a batch,
+a partition's log and a coordinator for the next state of a transaction. [stream.md](stream.md) tells how they work together. An event that a state does not name leaves it as it is.
 `;
 
 /** The whole page. Throws when a chart has a state or an event without a description. */
