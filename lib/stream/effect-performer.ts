@@ -22,6 +22,8 @@ export interface PerformerHost {
   readonly reads: ReadDesk;
   readonly orders: OrderDesk;
   redirect(): RequestAnswer;
+  /** The own epoch has ended. */
+  closed(): void;
   /** To the replica of this stream on another node. */
   cast(node: string, message: AnyMessage): void;
   nudgeLater(): void;
