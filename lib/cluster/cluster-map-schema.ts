@@ -24,7 +24,10 @@ export const nodeField = z.string().check((context) => {
 export const incarnationField: z.ZodString = z
   .string()
   .regex(/^[A-Za-z0-9._-]{1,100}$/, "must be 1 to 100 of A-Z a-z 0-9 . _ -");
-export const lineageField: z.ZodType<string> = incarnationField;
+/** Room for a node's name, its incarnation and a number. */
+export const lineageField: z.ZodString = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,200}$/, "must be 1 to 200 of A-Z a-z 0-9 . _ -");
 const partitionField = z
   .int()
   .min(0)
