@@ -1,7 +1,7 @@
 /**
  * The short way to msgpack for what most messages are made of: null, undefined, booleans, numbers, strings,
- * arrays and plain objects. It checks, packs and places a value in one go, where the codec checks first, packs
- * into msgpackr's buffer and copies from there.
+ * byte strings, arrays and plain objects. It checks, packs and places a value in one go, where the codec checks
+ * first, packs into msgpackr's buffer and copies from there.
  *
  * It writes byte for byte what `encode` makes of the value, or gives up: at anything else, at whatever may not
  * travel, and when the room does not suffice. Then the codec does the work, and says what is wrong.
@@ -190,7 +190,28 @@ function writeObject(value: object, target: Buffer, at: number, end: number, lev
   if (Array.isArray(value)) {
     return writeArray(value, target, at, end, levels);
   }
-  return isPlainObject(value) ? writeMap(value, target, at, end, levels) : GAVE_UP;
+  if (isPlainObject(value)) {
+    return writeMap(value, target, at, end, levels);
+  }
+  return value instanceof Uint8Array ? writeBytes(value, target, at, end) : GAVE_UP;
+}
+
+function writeBytes(bytes: Uint8Array, target: Buffer, at: number, end: number): number {
+  const { length } = bytes;
+  const bytesAt = at + (length <= 0xff ? 2 : length <= MAX_16_BITS ? 3 : 5);
+  if (bytesAt + length > end) {
+    return GAVE_UP;
+  }
+  if (length > MAX_16_BITS) {
+    write32(0xc6, length, target, at);
+  } else if (length > 0xff) {
+    write16(0xc5, length, target, at);
+  } else {
+    target[at] = 0xc4;
+    target[at + 1] = length;
+  }
+  target.set(bytes, bytesAt);
+  return bytesAt + length;
 }
 
 function writeArray(

@@ -85,6 +85,11 @@ describe("the short way to msgpack", () => {
       const array = Array.from({ length }, () => true);
       expect(written(array), `${length} entries`).to.deep.equal(new Uint8Array(encode(array)));
     }
+    for (const length of [0, 255, 256, 65_535, 65_536]) {
+      const bytes = Buffer.alloc(length, 7);
+      expect(written(bytes), `${length} bytes`).to.deep.equal(new Uint8Array(encode(bytes)));
+      expect(written(new Uint8Array(bytes)), `${length} bytes`).to.deep.equal(new Uint8Array(encode(bytes)));
+    }
   });
 
   it("writes objects without a prototype, entries that are undefined, and keys that look like methods", () => {
@@ -103,7 +108,7 @@ describe("the short way to msgpack", () => {
     const cycle: Record<string, unknown> = {};
     cycle["self"] = cycle;
     const others = [() => 1, Symbol("s"), new Map(), new Set(), new Error("e"), /x/, new Account(), 1n];
-    for (const value of [...others, new Date(0), new Uint8Array(3), JSON.parse('{"__proto__":1}')]) {
+    for (const value of [...others, new Date(0), new Float32Array(3), JSON.parse('{"__proto__":1}')]) {
       expect(written(value), String(value)).to.equal(undefined);
       expect(written([0, { value }]), String(value)).to.equal(undefined);
     }
