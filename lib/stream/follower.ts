@@ -38,11 +38,24 @@ export function onHeartbeat(turn: Turn, from: ReplicaId, message: Heartbeat): vo
     turn.set({ matchSeq: Math.max(turn.state.matchSeq, tail.seq) });
   }
   followed(turn, message);
-  if (turn.state.matchSeq < tail.seq) {
+  if (message.life !== null) {
+    onVouched(turn, message.life, tail.seq);
+  } else if (turn.state.matchSeq < tail.seq) {
     nack(turn, from, "gap");
   } else {
-    regainCertainty(turn, tail.seq);
     turn.acknowledges = true;
+  }
+}
+
+/**
+ * The owner has answered this life: its log ended at `tailSeq` after this replica had lost what it may have lost.
+ * A heartbeat of before would not do, which may come once more. Nothing is answered while entries are missing:
+ * they are on their way, or the next heartbeat asks for them.
+ */
+function onVouched(turn: Turn, life: string, tailSeq: number): void {
+  if (life === turn.state.life && !turn.state.tailCertain) {
+    turn.set({ certainFrom: Math.min(turn.state.certainFrom ?? tailSeq, tailSeq) });
+    turn.acknowledges = isMadeGood(turn);
   }
 }
 
@@ -122,14 +135,11 @@ function followed(turn: Turn, message: Append | Heartbeat): void {
   }
 }
 
-/** An uncertain log is made good once it holds all that the owner had when it sent its heartbeat. */
-function regainCertainty(turn: Turn, tailSeq: number): void {
-  const { tailCertain, matchSeq, durableSeq, settings } = turn.state;
+/** Whether an uncertain log holds, durably, all that the owner had when it answered this life. */
+function isMadeGood({ state }: Turn): boolean {
+  const { tailCertain, certainFrom, matchSeq, durableSeq, settings } = state;
   const goodSeq = settings.durability === "memory" ? matchSeq : Math.min(matchSeq, durableSeq);
-  if (!tailCertain && goodSeq >= tailSeq) {
-    turn.set({ tailCertain: true });
-    turn.effect({ type: "confirmTail" });
-  }
+  return !tailCertain && certainFrom !== null && goodSeq >= certainFrom;
 }
 
 /**
@@ -138,8 +148,12 @@ function regainCertainty(turn: Turn, tailSeq: number): void {
  */
 export function acknowledge(turn: Turn): void {
   const { primary, self, promiseMark, storedMark, matchSeq, durableSeq, heard, hard } = turn.state;
-  if (primary === null || primary === self || promiseMark > storedMark) {
+  if (primary === null || primary === self || heard === null || promiseMark > storedMark) {
     return;
+  }
+  if (isMadeGood(turn)) {
+    turn.set({ tailCertain: true });
+    turn.effect({ type: "confirmTail" });
   }
   if (!turn.state.tailCertain) {
     nack(turn, primary, "uncertain");
@@ -158,18 +172,19 @@ export function acknowledge(turn: Turn): void {
 
 /** Says where the owner must go on: after what is certain to be in its log. */
 function nack(turn: Turn, to: ReplicaId, why: NackReason): void {
-  const { commitSeq, matchSeq, hard, heard, tailCertain } = turn.state;
+  const { commitSeq, matchSeq, hard, heard, tailCertain, life } = turn.state;
   // Whoever may have lost what it once acknowledged says so first: the owner must take that back.
   const reason = tailCertain ? why : "uncertain";
   const hintSeq = Math.max(commitSeq, matchSeq);
   const { promise } = hard;
-  turn.send(to, { type: "nack", epoch: promise, reason, hintSeq, promise, round: heard.round });
+  const said = { epoch: promise, reason, hintSeq, promise, round: heard?.round ?? 0 } as const;
+  turn.send(to, { type: "nack", ...said, life: tailCertain ? null : life });
 }
 
 /** A message of an older epoch: its sender must learn that there is a newer one. */
 export function refuseStale(turn: Turn, to: ReplicaId, epoch: Epoch, round: number): void {
   const { promise } = turn.state.hard;
-  turn.send(to, { type: "nack", epoch, reason: "stale", hintSeq: 0, promise, round });
+  turn.send(to, { type: "nack", epoch, reason: "stale", hintSeq: 0, promise, round, life: null });
 }
 
 /** Commits what is held up to `seq`. Entries that were committed before are dropped beyond `keptEntries`. */

@@ -110,6 +110,8 @@ export interface Heartbeat {
   readonly barrierSeq: number;
   readonly round: number;
   readonly sentAt: number;
+  /** An answer to one that does not know whether it lost the end of its log: the life that asked. Null to all others. */
+  readonly life: string | null;
 }
 
 export interface Ack {
@@ -135,6 +137,8 @@ export interface Nack {
   readonly hintSeq: number;
   readonly promise: Epoch;
   readonly round: number;
+  /** With `uncertain`: the life of the replica that asks where the owner's log ends. */
+  readonly life: string | null;
 }
 
 /** "This epoch's barrier is held by a write quorum of its configuration." */

@@ -66,7 +66,7 @@ export class ReplicaHome {
   /** Tells the actor, while there is one, that storage has news. */
   onStorage: (() => void) | null = null;
   readonly #lost = { batches: 0, answered: 0 };
-  #lastReadId = 0;
+  #lastReadId: number;
   /** Since when, and from which entry on, clients are watched for being idle; the last entry that forgot some. */
   #idle: { readonly seq: number; readonly atMs: number; readonly expirySeq: number } | null = null;
 
@@ -77,6 +77,8 @@ export class ReplicaHome {
     this.random = ports.random.fork(`stream ${options.stream} ${options.incarnation}`);
     this.replicated = new ReplicatedState(options.definition);
     this.transfers = new Transfers(options.definition, firstTransferOf(this.random));
+    // Answers to reads of a life before a restart must not be taken for answers to those of this one.
+    this.#lastReadId = firstTransferOf(this.random);
     this.batches = new Batches(this.settings.majorityTimeoutMs, (batch) => this.#superseded(batch));
     this.replica = this.#create(options.incarnation);
   }
@@ -301,7 +303,11 @@ export class ReplicaHome {
     invariant(this.replicated.appliedSeq === stored.commitSeq, "all that is known committed is applied");
     const { settings } = this.replica;
     const self = replicaId(this.ports.node, storage.incarnation);
-    this.replica = createReplica(self, settings, { stored, nowMs: this.ports.clock.now() });
+    this.replica = createReplica(self, settings, {
+      stored,
+      nowMs: this.ports.clock.now(),
+      life: this.random.token(INCARNATION_LENGTH),
+    });
   }
 
   #storedState(): StoredState {

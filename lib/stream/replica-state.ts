@@ -157,6 +157,10 @@ export interface ReplicaState {
   readonly durableSeq: number;
   /** False while the log may have lost an acknowledged end. */
   readonly tailCertain: boolean;
+  /** Of this life of the replica alone: tells an answer to it from what was said before a restart. */
+  readonly life: string;
+  /** An uncertain log is good once it equals the owner's up to here: where that ended when this life asked. */
+  readonly certainFrom: number | null;
   /** Marks number the stores. */
   readonly mark: number;
   readonly storedMark: number;
@@ -167,8 +171,8 @@ export interface ReplicaState {
   readonly held: readonly HeldMessage[];
   /** Ticks since the primary was last heard. */
   readonly silentTicks: number;
-  /** What the primary's last message asked to have repeated. */
-  readonly heard: { readonly round: number; readonly sentAt: number };
+  /** What the last message of the promised epoch's owner asked to have repeated; null before its first. */
+  readonly heard: { readonly round: number; readonly sentAt: number } | null;
   /** Silence after which this replica asks for a new epoch; 0 until one is drawn. */
   readonly patienceTicks: number;
   /** Whether the node floor has reported the primary's incarnation down, or there never was a primary. */

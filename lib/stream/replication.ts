@@ -97,20 +97,29 @@ function sendAppend(turn: Turn, to: readonly ReplicaId[], fromSeq: number, maxEn
 
 /** Tells all receivers where the log ends and what is committed, in a new round. */
 export function broadcastHeartbeat(turn: Turn): void {
+  const { writer, commitSeq } = turn.state;
+  if (writer === null) {
+    return;
+  }
+  turn.set({ writer: { ...writer, round: writer.round + 1, toldCommitSeq: commitSeq } });
+  sendHeartbeat(turn, [...writer.progress.keys()], null);
+}
+
+/** `life`: whose question it answers, if it is an answer. */
+export function sendHeartbeat(turn: Turn, to: readonly ReplicaId[], life: string | null): void {
   const { writer, log, commitSeq } = turn.state;
   if (writer === null) {
     return;
   }
-  const next: Writer = { ...writer, round: writer.round + 1, toldCommitSeq: commitSeq };
-  turn.set({ writer: next });
   const { seq, epoch, chain } = log.last;
-  turn.send([...next.progress.keys()], {
+  turn.send(to, {
     type: "heartbeat",
-    epoch: next.epoch,
+    epoch: writer.epoch,
     tail: { seq, epoch, chain },
     commitSeq,
-    barrierSeq: next.barrierSeq,
-    round: next.round,
+    barrierSeq: writer.barrierSeq,
+    round: writer.round,
     sentAt: turn.nowMs,
+    life,
   });
 }

@@ -46,6 +46,8 @@ export interface ReplicaOrigin {
   };
   /** The own clock; a lease granted before a restart is taken to have been granted just now. */
   readonly nowMs?: number;
+  /** Another one at each start: a replica with an uncertain log goes by what is said to this life alone. */
+  readonly life?: string;
 }
 
 /** A replica's first state: of a new stream, from storage, or, with neither, empty and waiting to be fed. */
@@ -74,13 +76,15 @@ export function createReplica(
     matchSeq: 0,
     durableSeq: log.lastSeq,
     tailCertain: stored?.tailCertain ?? true,
+    life: origin.life ?? "",
+    certainFrom: null,
     mark: 0,
     storedMark: 0,
     stores: [],
     promiseMark: 0,
     held: [],
     silentTicks: 0,
-    heard: { round: 0, sentAt: 0 },
+    heard: null,
     patienceTicks: 0,
     primaryDown: !restarted || members?.members.length === 1,
     preseal: null,
@@ -198,7 +202,7 @@ function onMessage(turn: Turn, from: ReplicaId, message: Message): void {
       onActivate(turn, from, message);
       break;
     case "retireOk":
-      onRetireOk(turn, from);
+      onRetireOk(turn, from, message);
       break;
     case "who":
       onWho(turn, from);

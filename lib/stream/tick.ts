@@ -3,7 +3,7 @@
  * one tick, not many, and hears what has arrived before it may conclude that another is gone.
  */
 import { ask, sealed, sendFetch, sendPreseals, sendSeals } from "./claim.ts";
-import { hasQuorum } from "./configuration.ts";
+import { hasQuorum, isMember } from "./configuration.ts";
 import { abandonClaim, fence } from "./lose-epoch.ts";
 import { tickReads } from "./reads.ts";
 import type { Progress } from "./replica-state.ts";
@@ -106,6 +106,25 @@ function tickSilence(turn: Turn, draw: number): void {
     turn.set({ patienceTicks: 0 });
     ask(turn, null, false);
   }
+  if (silentTicks % turn.state.settings.failureTicks === 0) {
+    askAround(turn);
+  }
+}
+
+/**
+ * Who is no member of the activated configuration it knows may not claim. It may be a member of a newer one that
+ * only others have heard of, all of whom it has replaced: it asks those it knows.
+ */
+function askAround(turn: Turn): void {
+  const { hard, self } = turn.state;
+  if (hard.activated === null || isMember(hard.activated.configuration, self)) {
+    return;
+  }
+  const known = [hard.activated, ...hard.successors].flatMap(({ configuration }) => configuration.members);
+  turn.send(
+    [...new Set(known)].filter((member) => member !== self),
+    { type: "who" },
+  );
 }
 
 /** Shorter when the primary is known to be gone; the members' order of preference goes first then. */

@@ -69,6 +69,9 @@ export class Turn {
       primary,
       primaryDown: false,
       matchSeq: 0,
+      // What an older owner said, of its rounds and by its clock, is no answer to this one.
+      heard: null,
+      certainFrom: null,
       seenCounter: Math.max(seenCounter, epoch.counter),
     });
   }

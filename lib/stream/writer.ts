@@ -8,11 +8,11 @@ import { hasQuorum, isMember, quorumValue } from "./configuration.ts";
 import { chained, type Entry, KIND_BARRIER, KIND_BATCH } from "./entry.ts";
 import { commitTo } from "./follower.ts";
 import { abandonClaim, claimProgresses, fence } from "./lose-epoch.ts";
-import type { Ack, Nack } from "./messages.ts";
+import type { Ack, Nack, RetireOk } from "./messages.ts";
 import { settleReads } from "./reads.ts";
 import type { ReplicaId } from "./replica-id.ts";
 import type { Claim, Progress, ReplicaState, Writer } from "./replica-state.ts";
-import { broadcastHeartbeat, replicate } from "./replication.ts";
+import { broadcastHeartbeat, replicate, sendHeartbeat } from "./replication.ts";
 import { isHigher, isSame, type Turn } from "./turn.ts";
 
 const encoder = new TextEncoder();
@@ -160,8 +160,12 @@ export function onNack(turn: Turn, from: ReplicaId, message: Nack): void {
   const uncertain = message.reason === "uncertain";
   const matchSeq = uncertain ? Math.min(progress.matchSeq, message.hintSeq) : progress.matchSeq;
   const nextSeq = Math.max(message.hintSeq, matchSeq) + 1;
+  const heldSeq = Math.min(progress.heldSeq, nextSeq - 1);
   const known = progress.mode === "snapshot" || (progress.mode === "probe" && progress.nextSeq === nextSeq);
-  update(turn, from, known ? heard : { ...heard, matchSeq, nextSeq, mode: "probe", probing: false });
+  update(turn, from, known ? heard : { ...heard, matchSeq, heldSeq, nextSeq, mode: "probe", probing: false });
+  if (message.life !== null) {
+    sendHeartbeat(turn, [from], message.life);
+  }
   replicate(turn);
 }
 
@@ -249,9 +253,9 @@ export function announce(turn: Turn): void {
   turn.send(to, { type: "activate", activated: hard.activated });
 }
 
-export function onRetireOk(turn: Turn, from: ReplicaId): void {
+export function onRetireOk(turn: Turn, from: ReplicaId, { epoch }: RetireOk): void {
   const { writer } = turn.state;
-  if (writer?.retiring.includes(from) === true) {
+  if (writer?.retiring.includes(from) === true && !isHigher(writer.epoch, epoch)) {
     turn.set({ writer: { ...writer, retiring: writer.retiring.filter((replica) => replica !== from) } });
   }
 }

@@ -31,9 +31,9 @@ const MESSAGES: { readonly [Type in Message["type"]]: Extract<Message, { readonl
   fetch: { type: "fetch", epoch, last: position, commitSeq: 1 },
   entries: { type: "entries", epoch, prev: position, entries: [entry] },
   append: { type: "append", ...owned, prev: position, entries: [entry, { ...entry, seq: 6 }] },
-  heartbeat: { type: "heartbeat", ...owned, tail: position },
+  heartbeat: { type: "heartbeat", ...owned, tail: position, life: null },
   ack: { type: "ack", epoch, seq: 1, heldSeq: 2, round: 1, sentAt: 0, activated: epoch },
-  nack: { type: "nack", epoch, reason: "gap", hintSeq: 0, promise: epoch, round: 0 },
+  nack: { type: "nack", epoch, reason: "gap", hintSeq: 0, promise: epoch, round: 0, life: "one" },
   activate: { type: "activate", activated },
   retireOk: { type: "retireOk", epoch },
   who: { type: "who" },
@@ -54,7 +54,7 @@ describe("a message between replicas", () => {
           const changed = { ...message, [field]: wrong };
           const harmless =
             (["sentAt", "waitMs"].includes(field) && wrong === -1) ||
-            (["primary", "reason"].includes(field) && wrong === "x");
+            (["primary", "reason", "life"].includes(field) && wrong === "x");
           expect(isMessage(changed), `${field}: ${String(wrong)}`).to.equal(harmless);
         }
       }

@@ -319,7 +319,8 @@ class CoreRun {
     if (disk) {
       const { hard, log, commitSeq, tailCertain } = cell.durable;
       const stored = { hard, log, commitSeq, tailCertain };
-      this.#begin(cell.id, createReplica(cell.id, this.#settings, { stored, nowMs: this.#agenda.now }));
+      const nowMs = this.#agenda.now;
+      this.#begin(cell.id, createReplica(cell.id, this.#settings, { stored, nowMs, life: `${nowMs}` }));
     } else {
       const id = this.#newId(node);
       this.#begin(id, createReplica(id, this.#settings));

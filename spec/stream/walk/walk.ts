@@ -247,7 +247,11 @@ export class Walk {
     }
     const { hard, log, tailCertain } = host.stored;
     const stored = { hard, log, commitSeq: log.base.seq, tailCertain };
-    host.state = createReplica(host.id, this.#settings, { stored, nowMs: localMs(host, this.#nowMs) });
+    host.state = createReplica(host.id, this.#settings, {
+      stored,
+      nowMs: localMs(host, this.#nowMs),
+      life: String(this.#crashes),
+    });
     this.#witness.returned(host.id, host.state);
   }
 
