@@ -1,6 +1,6 @@
 /** Sending the owner's log: appends to all who stand at the same entry, probes, heartbeats. */
 import type { ReplicaId } from "./replica-id.ts";
-import type { Progress, Writer } from "./replica-state.ts";
+import type { Progress } from "./replica-state.ts";
 import type { Turn } from "./turn.ts";
 
 /** Sends every receiver what it lacks, as far as its window allows. */
