@@ -38,6 +38,10 @@ export class ReadDesk {
       from.reply(message, { status: "redirect", primary: home.primary });
       return false;
     }
+    if (mode === "local" && this.#lacksTheStream) {
+      from.reply(message, { status: "unavailable" });
+      return false;
+    }
     const leased = home.settings.leaseMs > 0;
     if (mode === "quorum" || (mode === "primary" && leased && !hasLease(home.replica, this.#nowMs))) {
       return this.#pending.gather(this.#reader(message, from, false));
@@ -68,6 +72,16 @@ export class ReadDesk {
 
   tick(): void {
     this.#pending.tick(this.#nowMs);
+  }
+
+  /**
+   * Whether nothing of the stream has come here yet: an empty state would be passed off as the stream's. A
+   * founder's state is empty by right until the first epoch opens.
+   */
+  get #lacksTheStream(): boolean {
+    const { activated } = this.#home.replica.hard;
+    const begun = activated === null || activated.epoch.counter > 0;
+    return begun && this.#home.replicated.appliedSeq === 0;
   }
 
   #visibleSeq(uncommitted: boolean): number {

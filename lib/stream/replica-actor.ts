@@ -222,6 +222,7 @@ export class StreamReplica extends Actor<StreamProtocol, ReplicaHome, ReplicaArg
     for (let next = unfinished.first; next !== undefined; next = unfinished.first) {
       this.#fault(`effect:${next.effect.type}`);
       this.#use.performer.perform(next);
+      this.#fault("performed");
       unfinished.shift();
     }
     this.#performing = false; // after a throw this actor performs nothing any more
@@ -270,6 +271,7 @@ export class StreamReplica extends Actor<StreamProtocol, ReplicaHome, ReplicaArg
     if (storage === null || replica.role === "damaged") {
       return;
     }
+    this.#fault("storageNews");
     if (storage.failure !== null) {
       this.log.error(`the storage of ${replica.self} failed`, { error: storage.failure });
       this.#event({ type: "storeFailed" });

@@ -33,6 +33,10 @@ export const FAULT_POINTS = [
   "effect:confirmTail",
   /** The pure step has been taken, none of its effects performed. */
   "stepped",
+  /** An effect has been performed, and will be once more by whoever comes after a crash here. */
+  "performed",
+  /** Storage has news, and nobody has looked at them. */
+  "storageNews",
   /** A batch is resolved and not yet proposed. */
   "resolved",
   /** An answer is about to leave. */

@@ -39,6 +39,8 @@ export interface LogVerdict {
   readonly findings: readonly Finding[];
   /** What clients did and saw, without what was lost in an allowed way. */
   readonly survived: readonly Recorded[];
+  /** What the log makes of an empty state. */
+  readonly table: ReadonlyMap<string, unknown>;
   /** Acknowledged operations that were lost, each in an allowed way or with a finding. */
   readonly lost: number;
 }
@@ -75,7 +77,7 @@ export function judgeCommitted(outcome: LogOutcome): LogVerdict {
   findings.push(...judgeReads(outcome.records, writes, outcome.showsUncommitted));
   const acknowledged = (records: readonly Recorded[]): number =>
     records.filter(({ asked, outcome: how }) => asked.kind === "request" && how === "ok").length;
-  return { findings, survived, lost: acknowledged(outcome.records) - acknowledged(survived) };
+  return { findings, survived, table, lost: acknowledged(outcome.records) - acknowledged(survived) };
 }
 
 function checkAnswered(

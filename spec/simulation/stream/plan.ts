@@ -17,6 +17,8 @@ export const RUN_MS = 60_000;
 /** The cluster gets so long to begin before the first fault. */
 const FIRST_FAULT_MS = 2_000;
 const LAST_FAULT_MS = 42_500;
+/** Seeds in which the stream is lost. */
+const LOSS_SHARE = 0.04;
 const NAMES = ["a", "b", "c", "d", "e", "f", "g"] as const;
 
 export const FAULT_KINDS = {
@@ -98,6 +100,8 @@ export interface Plan {
   readonly readShare: number;
   readonly readModes: readonly ReadMode[];
   readonly faults: readonly Fault[];
+  /** The stream loses more than it can: all it has, or a majority of its members. Null in most seeds. */
+  readonly loss: { readonly atMs: number; readonly all: boolean } | null;
   /** Links that are slow throughout the safety phase, each in one direction, so that somebody always lags. */
   readonly slowLinks: readonly { readonly from: string; readonly to: string; readonly delayMs: number }[];
 }
@@ -142,6 +146,7 @@ export function drawPlan(seed: number): Plan {
     readShare: 0.2 + 0.3 * work.next(),
     readModes: drawReadModes(work),
     faults: drawFaults(random.fork("faults"), durability),
+    loss: drawLoss(random.fork("loss")),
     slowLinks: drawSlowLinks(random.fork("links"), founders),
   };
 }
@@ -192,6 +197,13 @@ function drawLimits(random: Random): Record<string, number> {
   return chance(random, 0.3)
     ? { ...pace, batchBytes: between(random, 2_000, 16_000), quantumMessages: between(random, 1, 8) }
     : pace;
+}
+
+/** Late, so that there is something to lose. */
+function drawLoss(random: Random): Plan["loss"] {
+  return chance(random, LOSS_SHARE)
+    ? { atMs: between(random, 28_000, LAST_FAULT_MS), all: chance(random, 0.4) }
+    : null;
 }
 
 function drawSlowLinks(random: Random, founders: readonly string[]): Plan["slowLinks"] {

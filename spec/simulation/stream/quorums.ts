@@ -71,6 +71,14 @@ function survives(world: World, hit: ReplicaId, { lost, doubtful }: Risks): bool
   });
 }
 
+/** Every configuration that could still matter to replicas that are not lost. */
+export function configurationsAtRisk(world: World): Configuration[] {
+  return configurationsThatMatter(
+    world,
+    [...world.replicas.values()].filter(({ lost }) => !lost),
+  );
+}
+
 /**
  * The newest that ever opened, and whatever has been proposed since. While none of those who are left knows that
  * it has opened, what they know as active still has to be sealed and matters too.

@@ -22,6 +22,7 @@ import { Observer } from "./observer.ts";
 import { drawPlan, FAULT_KINDS, type FaultClass, isFaultKind, type Plan, RUN_MS, SAFETY_MS } from "./plan.ts";
 import { Reports } from "./reports.ts";
 import type { Figures, SeedResult } from "./result.ts";
+import { TotalLoss } from "./total-loss.ts";
 import { RECORDS_KEPT, Trace } from "./trace.ts";
 import { DISTURBED_AFTER_MS, whyInvalid } from "./validity.ts";
 import { epochKey, World } from "./world.ts";
@@ -29,6 +30,8 @@ import { epochKey, World } from "./world.ts";
 export interface RunOptions {
   /** Records of the trace that are kept. Default `RECORDS_KEPT`. */
   readonly keptTrace?: number;
+  /** In place of what the plan has drawn. */
+  readonly loss?: Plan["loss"];
 }
 
 type Checked = Figures["checked"];
@@ -39,7 +42,9 @@ const STEP_MS = 100;
 const REST_MS = 1_500;
 
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<SeedResult> {
-  return await new Run(drawPlan(seed), options).run();
+  const plan = drawPlan(seed);
+  const { loss = plan.loss } = options;
+  return await new Run({ ...plan, loss }, options).run();
 }
 
 class Run {
@@ -54,6 +59,7 @@ class Run {
   readonly #nemesis: Nemesis;
   readonly #clients: Clients;
   readonly #reports: Reports;
+  readonly #loss: TotalLoss;
   #final = new Map<string, unknown>();
 
   constructor(plan: Plan, { keptTrace = RECORDS_KEPT }: RunOptions) {
@@ -76,6 +82,7 @@ class Run {
       this.#clients.wave(size);
     });
     this.#clients = new Clients(this.#hosts);
+    this.#loss = new TotalLoss(this.#hosts);
     this.#hosts.hooks.onStep = (after, effects) => this.#letters.sent(after, effects);
     this.#hosts.onDown = (host) => this.#clients.hostDown(host);
   }
@@ -87,6 +94,7 @@ class Run {
     this.#members.begin();
     this.#clients.begin();
     this.#nemesis.begin();
+    this.#loss.begin();
     await clock.advance(SAFETY_MS - clock.now());
     const verdicts = this.#clock.stormAt === null ? await this.#healAndJudge() : this.#storm();
     await this.#stop();
@@ -95,8 +103,12 @@ class Run {
   }
 
   async #healAndJudge(): Promise<Checked> {
-    await this.#heal();
-    await this.#rest();
+    if (this.#plan.loss === null) {
+      await this.#heal();
+      await this.#rest();
+    } else {
+      await this.#healInVain();
+    }
     return this.#clock.stormAt === null ? this.#judge() : this.#storm();
   }
 
@@ -127,17 +139,31 @@ class Run {
     this.#members.stop();
     this.#clients.wave(10);
     await clock.advance(REST_MS);
-    world.expect(
-      this.#clients.open === 0,
-      "liveness",
-      () => `${this.#clients.open} operations have no answer`,
-    );
+    this.#everythingEnds();
     const last = this.#clients.records.slice(-10);
     world.expect(
       last.some(({ outcome }) => outcome === "ok"),
       "liveness",
       () => `none of the last ${last.length} operations was acknowledged: ${this.#roles()}`,
     );
+  }
+
+  /** A stream that is lost stays so when all faults have ended; nobody waits for it for ever. */
+  async #healInVain(): Promise<void> {
+    const { clock } = this.#sim;
+    this.#members.settle();
+    this.#nemesis.heal();
+    for (let left = 5; left > 0; left--) {
+      this.#clients.wave(10);
+      await clock.advance((RUN_MS - REST_MS - clock.now()) / left);
+    }
+    await clock.advance(REST_MS);
+    this.#everythingEnds();
+  }
+
+  #everythingEnds(): void {
+    const { open } = this.#clients;
+    this.#world.expect(open === 0, "liveness", () => `${open} operations have no answer`);
   }
 
   /** All members have applied everything and have the same state. */
@@ -201,8 +227,10 @@ class Run {
       final: this.#final,
     });
     const promises = { leases: settings.leaseMs > 0 };
-    const { findings, histories, steps } = judge(committed.survived, promises, this.#final);
-    for (const { rule, message } of [...findings, ...committed.findings]) {
+    const final = this.#plan.loss === null ? this.#final : committed.table;
+    const { findings, histories, steps } = judge(committed.survived, promises, final);
+    const lost = this.#plan.loss === null ? [] : this.#loss.judge(this.#clients.records);
+    for (const { rule, message } of [...findings, ...committed.findings, ...lost]) {
       this.#world.violate(rule, message);
     }
     return { histories, steps, lost: committed.lost };
@@ -259,10 +287,11 @@ class Run {
   }
 
   #setting(): string {
-    const { nodes, founders, mode, durability, settings, clients } = this.#plan;
+    const { nodes, founders, mode, durability, settings, clients, loss } = this.#plan;
+    const lost = loss === null ? "" : `, loses ${loss.all ? "all" : "a majority"}`;
     const leases = settings.leaseMs > 0 ? `, leases of ${settings.leaseMs} ms` : "";
     const size = `${nodes.length} nodes, ${founders.length} founders, ${clients.length} clients`;
-    return `${size}, ${mode}, ${durability}${leases}`;
+    return `${size}, ${mode}, ${durability}${leases}${lost}`;
   }
 
   #figures(checked: Checked, cpuMs: number): Figures {
