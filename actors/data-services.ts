@@ -1,12 +1,14 @@
 /** What the actors of the data floor share on a node that takes part in the replicated data. */
 import type { Listeners } from "../lib/actor/listeners.ts";
 import type { MapSettings } from "../lib/cluster/cluster-map-schema.ts";
+import type { ClusterRoot } from "../lib/cluster/cluster-root.ts";
 import type { MapView } from "../lib/cluster/map-view.ts";
 import type { PartitionStreams } from "../lib/cluster/partition-streams.ts";
 import type { StreamHost } from "../lib/cluster/stream-host.ts";
 import type { StreamDefinition } from "../lib/stream/definition.ts";
 import type { StreamMode } from "../lib/stream/requests.ts";
 import type { ReplicaSettings } from "../lib/stream/settings.ts";
+import type { StreamClient } from "../lib/stream/stream-client.ts";
 
 /** The bounds of the write-ahead log, as the options `wal.*` have them. */
 export interface WalBounds {
@@ -18,6 +20,10 @@ export interface WalBounds {
 export interface DataServices {
   readonly host: StreamHost;
   readonly view: MapView;
+  /** This node's part in the root stream. */
+  readonly cluster: ClusterRoot;
+  /** This node's client of the cluster map. */
+  readonly root: StreamClient;
   readonly partitions: PartitionStreams;
   /** What a partition's stream holds. */
   readonly definition: StreamDefinition<unknown, unknown>;

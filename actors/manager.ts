@@ -18,7 +18,10 @@ import {
   type ProtocolOf,
 } from "../lib/actor/protocol.ts";
 import type { CallResult } from "../lib/actor/result.ts";
-import { messageOf, SupercastError } from "../lib/base/errors.ts";
+import { messageOf, SupercastError, toSupercastError } from "../lib/base/errors.ts";
+import { type BootstrapMessage, isBootstrapMessage } from "../lib/cluster/bootstrap-messages.ts";
+import type { ClusterMap } from "../lib/cluster/cluster-map-schema.ts";
+import type { ClusterRoot, JoinAnswer } from "../lib/cluster/cluster-root.ts";
 import {
   type ByHand,
   liveNodes,
@@ -28,8 +31,10 @@ import {
   stepMembership,
   wantedNodes,
 } from "../lib/cluster/membership.ts";
+import { partitionStream } from "../lib/cluster/partition-streams.ts";
 import { type Placement, placePartitions } from "../lib/cluster/placement.ts";
 import { LOG_LEVELS } from "../lib/telemetry/log.ts";
+import type { DataServices } from "./data-services.ts";
 import { type NodeServices, nodeName, noFields, REPLICATION_MODES } from "./services.ts";
 
 const placement = z.object({
@@ -85,6 +90,32 @@ export const managerProtocol = defineProtocol({
     reply: z.enum(LOG_LEVELS),
     help: "switches this node's log level while it runs",
   },
+  clusterMap: {
+    call: noFields,
+    reply: z.custom<ClusterMap | null>(),
+    help: "the map that the cluster has agreed upon: members, settings, partitions; null before it is founded",
+  },
+  fullSync: {
+    call: noFields,
+    reply: z.object({ partitions: z.array(z.object({ partition: z.int(), seq: z.int() })) }),
+    help: "waits until every copy on this node holds all that was committed when this was asked",
+  },
+  joinCluster: {
+    call: z.strictObject({ node: nodeName, incarnation: z.string().min(1).max(100) }),
+    reply: z.custom<JoinAnswer>(),
+    help: "a node asks the map's writer to be let in; error forbidden when it is not declared there",
+    from: "node",
+  },
+  bootstrap: {
+    cast: z.strictObject({ message: z.custom<BootstrapMessage>(isBootstrapMessage) }),
+    help: "what nodes say to each other until the cluster runs",
+    from: "node",
+  },
+  byHand: {
+    cast: z.strictObject({ event: z.enum(["added", "removed"]), node: nodeName }),
+    help: "another manager was told to put a node in, or to take it out",
+    from: "node",
+  },
   declared: {
     cast: z.strictObject({ nodes: z.union([z.array(z.string()).readonly(), z.literal("all")]) }),
     help: "NodeMonitor tells which nodes are declared",
@@ -94,10 +125,17 @@ export const managerProtocol = defineProtocol({
 
 export type ManagerProtocol = ProtocolOf<typeof managerProtocol>;
 
+type MessageOf<Type extends CallMessage<ManagerProtocol>["type"]> = Extract<
+  CallMessage<ManagerProtocol>,
+  { readonly type: Type }
+>;
+
 export interface ManagerArgs {
   readonly services: NodeServices;
   /** The nodes put in and taken out by hand. They outlive the process, so that a restart undoes no command. */
   readonly kept: { byHand: ByHand };
+  /** Null: this node takes no part in the replicated data. */
+  readonly data: DataServices | null;
 }
 
 interface ManagerState {
@@ -106,6 +144,9 @@ interface ManagerState {
   readonly map: readonly Placement[];
 }
 
+/** Between two ticks of this node's part in the root stream. */
+const ROOT_TICK_MS = 200;
+const SYNC_TIMEOUT_MS = 60_000;
 /** How long `nodeUp` waits for the other node's word. */
 const VERIFY_TIMEOUT_MS = 2_000;
 
@@ -115,7 +156,11 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
 
   init(args: ManagerArgs): ManagerState {
     this.#args = args;
-    const { services, kept } = args;
+    const { services, kept, data } = args;
+    if (data !== null) {
+      this.process.onEnd(data.view.onChange((map) => this.process.pushInfo({ type: "message", body: map })));
+      this.#tickLater(data.cluster);
+    }
     services.floor.monitorNodes(this.process);
     let membership = newMembership(services.floor.system.node, kept.byHand);
     for (const { node, incarnation } of services.floor.liveNodes()) {
@@ -131,16 +176,25 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
       case "liveNodes":
         return this.reply(message, live);
       case "partitionMap":
-        return this.reply(message, map);
+        return this.reply(message, this.#placements(map));
+      case "clusterMap":
+        return this.reply(message, this.#given.data?.view.map ?? null);
+      case "fullSync":
+        this.#fullSync(message, from);
+        return this.noReply();
+      case "joinCluster":
+        this.#letIn(message, from);
+        return this.noReply();
       case "replicationMode":
         return this.reply(message, this.#use.cluster.replicationMode);
       case "getReplicas": {
-        const found = map[message.partition];
+        const placements = this.#placements(map);
+        const found = placements[message.partition];
         if (found === undefined) {
           from.fail(
             new SupercastError(
               "invalid_message",
-              `partition ${message.partition}; allowed: 0 to ${map.length - 1}`,
+              `partition ${message.partition}; allowed: 0 to ${placements.length - 1}`,
             ),
           );
           return this.noReply();
@@ -160,7 +214,7 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
           );
           return this.noReply();
         }
-        this.#step({ type: "removed", node: message.node });
+        this.#byHand("removed", message.node);
         return this.reply(message, true);
       case "status":
         return this.reply(message, this.#status(live));
@@ -168,7 +222,17 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
   }
 
   override handleCast(message: CastMessage<ManagerProtocol>): void {
-    this.#step(message);
+    switch (message.type) {
+      case "declared":
+        this.#step(message);
+        break;
+      case "byHand":
+        this.#step({ type: message.event, node: message.node });
+        break;
+      case "bootstrap":
+        this.#given.data?.cluster.receive(message.message);
+        break;
+    }
   }
 
   override handleInfo(info: Info): void {
@@ -178,6 +242,8 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
       const { type, node, incarnation } = info;
       const reason = info.type === "nodeDown" ? { reason: info.reason } : {};
       this.#use.publishJson(subjects.clusterEvent(floor.system.node), { type, node, incarnation, ...reason });
+    } else if (info.type === "message" && info.body === this.#given.data?.view.map) {
+      this.#mapChanged();
     }
   }
 
@@ -197,10 +263,7 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
   }
 
   /** Asks the node's own manager before believing that it runs us. */
-  #verify(
-    message: Extract<CallMessage<ManagerProtocol>, { type: "nodeUp" }>,
-    from: From<ManagerProtocol>,
-  ): void {
+  #verify(message: MessageOf<"nodeUp">, from: From<ManagerProtocol>): void {
     const { node } = message;
     if (node === this.state.membership.self) {
       from.reply(message, true);
@@ -209,7 +272,7 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
     this.call({ name: "manager", node }, { type: "replicationMode" }, { timeoutMs: VERIFY_TIMEOUT_MS }).then(
       () => {
         if (this.process.alive) {
-          this.#step({ type: "added", node });
+          this.#byHand("added", node);
           from.reply(message, true);
         }
       },
@@ -221,6 +284,80 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
           ),
         );
       },
+    );
+  }
+
+  // --- the cluster ------------------------------------------------------------------------------
+
+  #tickLater(cluster: ClusterRoot): void {
+    this.after(ROOT_TICK_MS, () => {
+      cluster.tick();
+      this.#tickLater(cluster);
+    });
+  }
+
+  /** All managers are told, so that whichever of them writes the map, now or later, knows. */
+  #byHand(event: "added" | "removed", node: string): void {
+    this.#step({ type: event, node });
+    const { floor } = this.#use;
+    for (const peer of floor.liveNodes()) {
+      this.cast({ name: "manager", node: peer.node }, { type: "byHand", event, node });
+    }
+    const { data } = this.#given;
+    if (event === "removed" && data !== null && data.view.map !== null) {
+      data.root
+        .request({ type: "leave", node, reason: "byHand" })
+        .catch((thrown: unknown) => this.log.warn(`${node} stays in the map: ${messageOf(thrown)}`));
+    }
+  }
+
+  #letIn(message: MessageOf<"joinCluster">, from: From<ManagerProtocol>): void {
+    const { data } = this.#given;
+    const { node, incarnation } = message;
+    if (data === null || !this.state.live.includes(node)) {
+      from.fail(new SupercastError("forbidden", `${node} is not declared at ${this.#use.floor.system.node}`));
+      return;
+    }
+    data.cluster.join(node, incarnation).then(
+      (answer) => from.reply(message, answer),
+      (thrown: unknown) => from.fail(toSupercastError(thrown)),
+    );
+  }
+
+  #mapChanged(): void {
+    const { floor, subjects, publishJson } = this.#use;
+    const { map = null } = this.#given.data?.view ?? {};
+    if (map !== null) {
+      const members = map.members.map(({ node }) => node);
+      const { lineage, version } = map;
+      publishJson(subjects.clusterEvent(floor.system.node), { type: "mapAgreed", lineage, version, members });
+    }
+  }
+
+  /** As the cluster has agreed; before that, as it follows from what this node sees. */
+  #placements(seen: readonly Placement[]): readonly Placement[] {
+    const map = this.#given.data?.view.map ?? null;
+    if (map === null) {
+      return seen;
+    }
+    const nodes = map.members.map(({ node }) => node);
+    return placePartitions(nodes, map.settings.partitions, map.settings.replicationFactor);
+  }
+
+  #fullSync(message: MessageOf<"fullSync">, from: From<ManagerProtocol>): void {
+    const { data } = this.#given;
+    const { node } = this.#use.floor.system;
+    const copies = (data?.view.map?.partitions ?? []).filter(
+      ({ partition }) => data?.host.home(partitionStream(partition)) !== undefined,
+    );
+    const synced = copies.map(async ({ partition }) => {
+      const push = { type: "pushPartition", partition, node, timeoutMs: SYNC_TIMEOUT_MS } as const;
+      const { seq } = await this.call({ name: "replicator" }, push, { timeoutMs: SYNC_TIMEOUT_MS });
+      return { partition, seq };
+    });
+    Promise.all(synced).then(
+      (partitions) => from.reply(message, { partitions }),
+      (thrown: unknown) => from.fail(toSupercastError(thrown)),
     );
   }
 

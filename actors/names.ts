@@ -1,9 +1,12 @@
 /** The protocols behind the names of a node's own actors, so that messages to them are checked. */
+import type { StreamProtocol } from "../lib/stream/requests.ts";
 import type { HealthMonitorProtocol } from "./health-protocol.ts";
 import type { ManagerProtocol } from "./manager.ts";
 import type { MetricsProtocol } from "./metrics.ts";
 import type { NodeMonitorProtocol } from "./node-monitor.ts";
+import type { ReplicatorProtocol } from "./replicator.ts";
 import type { StatsProtocol } from "./stats.ts";
+import type { WalProtocol } from "./wal.ts";
 
 declare module "../lib/actor/names.ts" {
   interface Names {
@@ -12,5 +15,8 @@ declare module "../lib/actor/names.ts" {
     health_monitor: HealthMonitorProtocol;
     metrics: MetricsProtocol;
     stats: StatsProtocol;
+    wal: WalProtocol;
+    replicator: ReplicatorProtocol;
+    [stream: `stream-${string}`]: StreamProtocol;
   }
 }

@@ -70,12 +70,10 @@ export class ReplicaKeeper {
 
   #end({ partition }: PartitionEntry): void {
     const stream = partitionStream(partition);
-    this.#data.host
-      .remove(stream)
-      .catch((thrown: unknown) =>
-        this.#log.error(`the replica of ${stream} could not be ended: ${messageOf(thrown)}`, {
-          error: thrown,
-        }),
-      );
+    this.#data.host.remove(stream).catch((thrown: unknown) =>
+      this.#log.error(`the replica of ${stream} could not be ended: ${messageOf(thrown)}`, {
+        error: thrown,
+      }),
+    );
   }
 }

@@ -175,7 +175,7 @@ export class Wal extends Actor<WalProtocol, WalState, WalArgs> {
     if (info.type === "message" && info.body === MAP) {
       this.#use.keeper.follow();
     } else {
-      super.handleInfo(info);
+      this.process.system.drop("invalid_message", this.process.label);
     }
   }
 

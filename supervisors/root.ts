@@ -2,27 +2,35 @@
  * The supervision tree of a node.
  *
  *     root (one_for_one)
- *     +- system (rest_for_one): metrics, manager, node_monitor, health_monitor, stats
+ *     +- system (rest_for_one): metrics, streams (dynamic), manager, node_monitor, wal, replicator,
+ *     |                         health_monitor, stats
  *     +- actors (dynamic): whatever the user starts with node.start
  *
  * Within `system` the order is that of dependence: when the manager is restarted, those that told it
- * something or ask it things are started anew after it. A user actor that crashes too often costs the
+ * something or ask it things are started anew after it. Under `streams` live the replicas of this node; a node
+ * that takes no part in the data has neither them nor wal and replicator. A user actor that crashes too often costs the
  * children of `actors`, not the node's own; only when `actors` itself fails too often does the node end.
  */
 import { HealthMonitor, type HealthMonitorArgs } from "../actors/health-monitor.ts";
 import { Manager, type ManagerArgs } from "../actors/manager.ts";
 import { Metrics } from "../actors/metrics.ts";
 import { NodeMonitor, type NodeMonitorArgs } from "../actors/node-monitor.ts";
+import { Replicator, type ReplicatorArgs } from "../actors/replicator.ts";
 import type { NodeServices } from "../actors/services.ts";
 import { Stats } from "../actors/stats.ts";
+import { Wal, type WalArgs } from "../actors/wal.ts";
 import { type ChildSpec, child, type SupervisorInit } from "../lib/actor/child-spec.ts";
 import { DynamicSupervisor, Supervisor } from "../lib/actor/supervisor.ts";
+import { PARTITIONS_MAX } from "../lib/cluster/cluster-map-schema.ts";
+import { STREAMS } from "../lib/cluster/stream-host.ts";
 
 export interface RootArgs {
   readonly services: NodeServices;
   readonly manager: ManagerArgs;
   readonly nodeMonitor: NodeMonitorArgs;
   readonly health: HealthMonitorArgs;
+  /** Null: this node takes no part in the replicated data. */
+  readonly data: { readonly wal: WalArgs; readonly replicator: ReplicatorArgs } | null;
   /** Restarts allowed among the user's actors within `periodMs`. */
   readonly actors: { readonly intensity: number; readonly periodMs: number };
 }
@@ -41,11 +49,19 @@ export function rootTree(args: RootArgs): SupervisorInit {
   };
 }
 
-function systemChildren({ services, manager, nodeMonitor, health }: RootArgs): readonly ChildSpec[] {
+/** Restarts of replicas allowed in 5 s: a fault that hits all of them once must not end the node. */
+const REPLICA_RESTARTS = 2 * (PARTITIONS_MAX + 1);
+
+function systemChildren(args: RootArgs): readonly ChildSpec[] {
+  const { services, manager, nodeMonitor, health, data } = args;
+  const streams = { intensity: REPLICA_RESTARTS, periodMs: 5_000 };
   return [
     child(Metrics, services, { name: "metrics" }),
+    ...(data === null ? [] : [child(DynamicSupervisor, streams, { name: STREAMS })]),
     child(Manager, manager, { name: "manager" }),
     child(NodeMonitor, nodeMonitor, { name: "node_monitor" }),
+    ...(data === null ? [] : [child(Wal, data.wal, { name: "wal" })]),
+    ...(data === null ? [] : [child(Replicator, data.replicator, { name: "replicator" })]),
     child(HealthMonitor, health, { name: "health_monitor" }),
     child(Stats, services, { name: "stats" }),
   ];

@@ -5,6 +5,8 @@
  * that is asked for again gets a new actor around the same home. It decides nothing; the cluster map says
  * which streams should be here, and its callers carry that out.
  */
+import { LocalRef } from "../actor/local-ref.ts";
+import type { CallMessage } from "../actor/protocol.ts";
 import { endUnder, superviseUnder } from "../actor/supervise.ts";
 import type { ActorSystem } from "../actor/system.ts";
 import { SupercastError } from "../base/errors.ts";
@@ -15,9 +17,15 @@ import { replicaChild } from "../stream/replica-actor.ts";
 import { ReplicaHome } from "../stream/replica-home.ts";
 import { replicaId } from "../stream/replica-id.ts";
 import type { WatchNodes } from "../stream/replica-options.ts";
-import { type StreamMode, streamActorName } from "../stream/requests.ts";
+import {
+  type OrderAnswer,
+  type StreamMode,
+  type StreamProtocol,
+  streamActorName,
+} from "../stream/requests.ts";
 import type { ReplicaSettings } from "../stream/settings.ts";
 import { journalStorage } from "../stream/storage.ts";
+import type { StreamWire } from "./stream-wire.ts";
 
 /** The name of the supervisor of all replicas of a node. */
 export const STREAMS = "streams";
@@ -26,6 +34,8 @@ export const STREAMS = "streams";
 export interface HostedStream {
   readonly stream: string;
   readonly lineage: string;
+  /** In which this copy begins, where that has been agreed upon; else this node's. */
+  readonly incarnation?: string;
   readonly definition: StreamDefinition<unknown, unknown>;
   readonly mode: StreamMode;
   /** The stream's first configuration, whether or not this node is in it. */
@@ -37,11 +47,17 @@ export interface HostedStream {
   readonly changed: () => void;
 }
 
+export type StreamOrder = Extract<
+  CallMessage<StreamProtocol>,
+  { readonly type: "reconfigure" | "handOver" | "claim" }
+>;
+
 export interface StreamHostParts {
   readonly system: ActorSystem;
   readonly watchNodes: WatchNodes;
   /** Null: replicas live in memory only. */
   readonly folder: JournalFolder | null;
+  readonly wire: StreamWire;
 }
 
 const AT = "@";
@@ -49,6 +65,8 @@ const AT = "@";
 export class StreamHost {
   readonly #parts: StreamHostParts;
   readonly #homes = new Map<string, ReplicaHome>();
+  /** Of each home: what ends listening to its stream. */
+  readonly #listening = new Map<string, () => void>();
   /** Of each stream: what is being done to it, one after the other. */
   readonly #work = new Map<string, Promise<unknown>>();
   /** Of each lineage: how many copies this process has begun. */
@@ -91,10 +109,19 @@ export class StreamHost {
         await this.#remove(wanted.stream);
       }
       const home = this.#homes.get(wanted.stream) ?? (await this.#open(wanted));
-      this.#homes.set(wanted.stream, home);
+      this.#keep(home);
       await this.#host(home);
       return home;
     });
+  }
+
+  /** Gives an order to the replica of a stream here. Rejects with `noproc` when there is none, or `timeout`. */
+  async order(stream: string, message: StreamOrder, timeoutMs: number): Promise<OrderAnswer> {
+    const process = this.#parts.system.whereis(streamActorName(stream));
+    if (process === undefined) {
+      throw new SupercastError("noproc", `there is no replica of ${stream} on this node`);
+    }
+    return await new LocalRef<StreamProtocol>(process).call(message, { timeoutMs });
   }
 
   /** Ends the replica of a stream, if there is one, and forgets it. */
@@ -106,17 +133,17 @@ export class StreamHost {
   async close(): Promise<void> {
     for (const stream of this.streams) {
       await this.#next(stream, async () => {
-        await this.#homes.get(stream)?.close();
-        this.#homes.delete(stream);
+        await this.#letGo(stream);
       });
     }
   }
 
   async #open({ stream, lineage, genesis, nodes, ...rest }: HostedStream): Promise<ReplicaHome> {
-    const { system, folder } = this.#parts;
+    const { system, folder, wire } = this.#parts;
     const copy = (this.#copies.get(lineage) ?? 0) + 1;
     this.#copies.set(lineage, copy);
-    const incarnation = copy === 1 ? system.incarnation : `${system.incarnation}-${copy}`;
+    const first = rest.incarnation ?? system.incarnation;
+    const incarnation = copy === 1 ? first : `${system.incarnation}-${copy}`;
     const self = replicaId(system.node, incarnation);
     return await ReplicaHome.open(system, {
       ...rest,
@@ -128,6 +155,7 @@ export class StreamHost {
         return nodes();
       },
       storage: folder === null ? null : journalStorage(folder),
+      fanOut: (letter) => wire.fanOut(letter),
     });
   }
 
@@ -152,6 +180,20 @@ export class StreamHost {
     if (actor !== undefined) {
       await endUnder(system, STREAMS, actor.pid);
     }
+    await this.#letGo(stream);
+  }
+
+  #keep(home: ReplicaHome): void {
+    const { stream } = home.options;
+    if (!this.#homes.has(stream)) {
+      this.#homes.set(stream, home);
+      this.#listening.set(stream, this.#parts.wire.listen(stream));
+    }
+  }
+
+  async #letGo(stream: string): Promise<void> {
+    this.#listening.get(stream)?.();
+    this.#listening.delete(stream);
     await this.#homes.get(stream)?.close();
     this.#homes.delete(stream);
   }

@@ -18,6 +18,8 @@ export interface Subjects {
   who(node: string): string;
   /** Asked of a suspect: "no responders" means that this incarnation's connection is gone. */
   probe(node: string, incarnation: string): string;
+  /** What goes to all replicas of a stream at once. */
+  stream(stream: string): string;
 }
 
 /** Builds the subjects of `cluster` under `prefix`; throws `config_mismatch` when a token is not allowed. */
@@ -38,6 +40,7 @@ export function subjectsOf(cluster: string, prefix: string = DEFAULT_PREFIX): Su
     inbound: (node, incarnation) => `${root}.node.${node}.${incarnation}.in`,
     who: (node) => `${root}.node.${node}.who`,
     probe: (node, incarnation) => `${root}.node.${node}.${incarnation}.probe`,
+    stream: (stream) => `${root}.stream.${stream}`,
   };
 }
 

@@ -15,6 +15,8 @@ import { superviseUnder } from "../actor/supervise.ts";
 import type { ActorSystem } from "../actor/system.ts";
 import { SupercastError } from "../base/errors.ts";
 import type { ExitReason } from "../base/reason.ts";
+import type { ClusterMap } from "../cluster/cluster-map-schema.ts";
+import type { MapView } from "../cluster/map-view.ts";
 import type { NodeEvent, NodeFloor } from "../node/node-floor.ts";
 import { processTree, type TreeNode } from "../node/process-tree.ts";
 import type { Shutdown, StopReport } from "./shutdown.ts";
@@ -27,6 +29,8 @@ export interface NodeParts {
   /** The NATS servers in use; empty when this node runs alone, without NATS. */
   readonly servers: readonly string[];
   readonly shutdown: Shutdown;
+  /** Null: this node takes no part in the replicated data. */
+  readonly map: MapView | null;
 }
 
 export class Node {
@@ -42,6 +46,7 @@ export class Node {
   readonly closed: Promise<Error | undefined>;
   readonly #floor: NodeFloor;
   readonly #shutdown: Shutdown;
+  readonly #map: MapView | null;
 
   constructor(parts: NodeParts) {
     this.name = parts.system.node;
@@ -52,6 +57,7 @@ export class Node {
     this.groups = parts.groups;
     this.#floor = parts.floor;
     this.#shutdown = parts.shutdown;
+    this.#map = parts.map;
     this.closed = parts.shutdown.closed;
   }
 
@@ -156,6 +162,41 @@ export class Node {
     this.system.signals.exit(makePid(this.name, this.incarnation, 0), pid, reason);
   }
 
+  /** The map that the cluster has agreed upon, as far as this node knows it; null before it is founded. */
+  get clusterMap(): ClusterMap | null {
+    return this.#map?.map ?? null;
+  }
+
+  /**
+   * Resolves when this node knows a map in which every partition is founded, so that data may be written.
+   * Rejects with `timeout`, saying what is missing; default 30000 ms.
+   */
+  async ready({ timeoutMs = READY_TIMEOUT_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const view = this.#map;
+    if (view === null || isFounded(view.map)) {
+      return;
+    }
+    const { clock } = this.system;
+    await new Promise<void>((resolve, reject) => {
+      const stop = view.onChange((map) => {
+        if (isFounded(map)) {
+          finish();
+          resolve();
+        }
+      });
+      const timer = clock.setTimer(() => {
+        finish();
+        reject(
+          new SupercastError("timeout", `${this.name}: ${whatIsMissing(view.map)} after ${timeoutMs} ms`),
+        );
+      }, timeoutMs);
+      const finish = (): void => {
+        stop();
+        clock.clearTimer(timer);
+      };
+    });
+  }
+
   /** The nodes that are up, this one first. */
   nodes(): readonly string[] {
     return [this.name, ...this.#floor.liveNodes().map(({ node }) => node)];
@@ -175,4 +216,17 @@ export class Node {
   stop(): Promise<StopReport> {
     return this.#shutdown.stop();
   }
+}
+
+const READY_TIMEOUT_MS = 30_000;
+
+function isFounded(map: ClusterMap | null): boolean {
+  return map?.partitions.every(({ founded }) => founded) === true;
+}
+
+function whatIsMissing(map: ClusterMap | null): string {
+  const missing = map?.partitions.filter(({ founded }) => !founded).map(({ partition }) => partition);
+  return missing === undefined
+    ? "no cluster was founded or found"
+    : `partitions ${missing.join(", ")} are not founded`;
 }

@@ -4,6 +4,7 @@ import type { Random } from "../base/random.ts";
 import { systemClock } from "../base/system-clock.ts";
 import { systemRandom } from "../base/system-random.ts";
 import type { NodeSettings } from "../config/options.ts";
+import type { Disk } from "../disk/disk.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { connectNats } from "../transport/nats.ts";
@@ -16,6 +17,7 @@ export interface NodePorts {
   readonly random?: Random;
   readonly log?: Logger;
   readonly transport?: Transport;
+  readonly disk?: Disk;
 }
 
 export interface OpenedTransport {
@@ -24,6 +26,8 @@ export interface OpenedTransport {
   readonly servers: readonly string[];
   /** Ends what was started for this node alone. */
   readonly close?: () => Promise<void>;
+  /** This node is the first on what was started for it: nobody else can be there. */
+  readonly founds?: boolean;
 }
 
 export interface BasePorts {
@@ -64,13 +68,18 @@ export async function openTransport(
       base.log.warn(
         `no servers given, and ${embedded.why}: nodes of this process see each other, nobody else does`,
       );
-      return { transport: embedded.hub.connect(settings.name), servers: [], close: release };
+      return {
+        transport: embedded.hub.connect(settings.name),
+        servers: [],
+        close: release,
+        founds: lease.first,
+      };
     }
     base.log.info(
       `no servers given: ${lease.first ? "started a" : "using this process's"} nats-server at ${embedded.url}`,
     );
     const transport = await dial(settings, [embedded.url], base);
-    return { transport, servers: [embedded.url], close: release };
+    return { transport, servers: [embedded.url], close: release, founds: lease.first };
   } catch (error) {
     await release();
     throw error;

@@ -8,7 +8,7 @@ import type { NodeFloor } from "../node/node-floor.ts";
 import type { AnnouncedService, Transport } from "../transport/transport.ts";
 
 export interface StopPhase {
-  readonly phase: "refuse" | "drain" | "tree" | "goodbye" | "transport" | "server";
+  readonly phase: "handOver" | "refuse" | "drain" | "tree" | "storage" | "goodbye" | "transport" | "server";
   readonly ms: number;
   /** What did not go as it should: mailboxes not empty in time, an error. */
   readonly problem?: string;
@@ -23,6 +23,10 @@ export interface ShutdownParts {
   readonly transport: Transport;
   readonly root: Process;
   readonly service: AnnouncedService | undefined;
+  /** Lets other nodes take over what this one does for the cluster, while everything still runs. */
+  readonly handOver?: () => Promise<void>;
+  /** Closes what the tree has written to. */
+  readonly closeStorage?: () => Promise<void>;
   /** Ends what the node started for itself, such as a nats-server. */
   readonly after?: () => Promise<void>;
 }
@@ -53,7 +57,7 @@ export class Shutdown {
   }
 
   async #run(cause: Error | undefined): Promise<StopReport> {
-    const { system, floor, gateway, transport, root, service, after } = this.#parts;
+    const { system, floor, gateway, transport, root, service, handOver, closeStorage, after } = this.#parts;
     const phases: StopPhase[] = [];
     const phase = async (
       name: StopPhase["phase"],
@@ -72,12 +76,18 @@ export class Shutdown {
         system.log.warn(`stopping, phase ${name}: ${problem}`);
       }
     };
+    if (handOver !== undefined && cause === undefined) {
+      await phase("handOver", () => this.#bounded(handOver()));
+    }
     await phase("refuse", () => {
       gateway.stop();
       return this.#bounded(service?.stop());
     });
     await phase("drain", () => this.#drain());
     await phase("tree", () => this.#endTree(root));
+    if (closeStorage !== undefined) {
+      await phase("storage", () => this.#bounded(closeStorage()));
+    }
     await phase("goodbye", async () => {
       floor.stop();
       return undefined;

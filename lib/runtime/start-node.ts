@@ -15,8 +15,10 @@ import { ActorSystem } from "../actor/system.ts";
 import type { Clock } from "../base/clock.ts";
 import { messageOf, SupercastError } from "../base/errors.ts";
 import { formatReason } from "../base/reason.ts";
+import type { Expected } from "../cluster/bootstrap-messages.ts";
 import { DEFAULT_THRESHOLDS } from "../cluster/health.ts";
 import { NOTHING_BY_HAND } from "../cluster/membership.ts";
+import { StreamWire } from "../cluster/stream-wire.ts";
 import { checkOptions, type NodeOptions, type NodeSettings } from "../config/options.ts";
 import { ForeignGateway } from "../node/foreign-gateway.ts";
 import { receiveGroups, syncGroups } from "../node/group-sync.ts";
@@ -28,6 +30,7 @@ import { MetricsStore } from "../telemetry/metrics.ts";
 import type { AnnouncedService, Transport, TransportEvent } from "../transport/transport.ts";
 import { decode, encode } from "../wire/codec.ts";
 import { announceNode } from "./announce.ts";
+import { makeData, type NodeData, type OpenedData, openData } from "./data.ts";
 import { discoveryTable } from "./discovery.ts";
 import { checkNameIsFree } from "./name-check.ts";
 import { Node } from "./node.ts";
@@ -48,10 +51,13 @@ export async function startNode(options: NodeOptions, ports: NodePorts = {}): Pr
   const base = basePorts(ports);
   const log = base.log.child({ node: settings.name });
   const opened = await openTransport(settings, { ...base, log }, ports.transport);
+  let stored: OpenedData | undefined;
   try {
     await checkNameIsFree(opened.transport, subjects, settings.name, log);
-    return await compose(settings, subjects, { ...base, log }, opened);
+    stored = await openData(settings, { ...base, log }, ports.disk);
+    return await compose(settings, subjects, { ...base, log }, opened, stored);
   } catch (error) {
+    await stored?.folder?.close();
     await opened.transport.close();
     await opened.close?.();
     throw error;
@@ -63,6 +69,7 @@ async function compose(
   subjects: Subjects,
   { clock, random, log }: Required<Pick<NodePorts, "clock" | "random" | "log">>,
   opened: OpenedTransport,
+  stored: OpenedData,
 ): Promise<Node> {
   const { transport } = opened;
   const system = new ActorSystem({
@@ -86,10 +93,20 @@ async function compose(
   const services = makeServices(settings, subjects, transport, floor, metrics, log);
   floor.start();
   const gateway = new ForeignGateway({ system, transport, subjects, metrics });
+  const refusals: SupercastError[] = [];
+  let refuse = (error: SupercastError): unknown => refusals.push(error);
+  const data = settings.actorsOnly
+    ? null
+    : makeData({
+        ...{ settings, system, floor, opened: stored },
+        wire: new StreamWire({ system, transport, subjects }),
+        expected: expectedOf(settings, opened),
+        refuse: (error) => refuse(error),
+      });
   let root: Process;
   let service: AnnouncedService | undefined;
   try {
-    root = await startTree(system, settings, services);
+    root = await startTree(system, settings, services, data);
     gateway.start();
     service = await announceNode({ transport, subjects, system, cluster: settings.cluster });
   } catch (error) {
@@ -98,12 +115,48 @@ async function compose(
     system.close();
     throw error;
   }
-  const shutdown = new Shutdown({ system, floor, gateway, transport, root, service, ...after(opened) });
-  endWith({ root, floor, transport, shutdown, log, system });
+  const shutdown = new Shutdown({
+    system,
+    floor,
+    gateway,
+    transport,
+    root,
+    service,
+    ...(data === null ? {} : { handOver: () => data.handOver(), closeStorage: () => data.close() }),
+    ...after(opened),
+  });
+  const fail = endWith({ root, floor, transport, shutdown, log, system });
   await settled(transport);
   await hearPeers(floor, settings, clock);
+  const [refused] = refusals;
+  if (refused !== undefined) {
+    await shutdown.stop(refused);
+    throw refused;
+  }
+  refuse = fail;
   log.info(`node ${settings.name} is ready`, { cluster: settings.cluster, incarnation: system.incarnation });
-  return new Node({ system, floor, groups, cluster: settings.cluster, servers: opened.servers, shutdown });
+  return new Node({
+    ...{ system, floor, groups, cluster: settings.cluster, servers: opened.servers, shutdown },
+    map: data?.services.view ?? null,
+  });
+}
+
+/** Which nodes found a cluster with this one: those that it was given, or, on its own server, it alone. */
+function expectedOf(
+  { peers, bootstrapExpect, servers }: NodeSettings,
+  { founds }: OpenedTransport,
+): Expected {
+  if (peers !== undefined) {
+    return { peers };
+  }
+  if (bootstrapExpect !== undefined) {
+    return { count: bootstrapExpect };
+  }
+  return servers === undefined && founds === true ? { count: 1 } : null;
+}
+
+function upNodes(floor: NodeFloor): ReadonlySet<string> {
+  return new Set([floor.system.node, ...floor.liveNodes().map(({ node }) => node)]);
 }
 
 function after({ close }: OpenedTransport): { after?: () => Promise<void> } {
@@ -163,17 +216,25 @@ async function startTree(
   system: ActorSystem,
   settings: NodeSettings,
   services: NodeServices,
+  data: NodeData | null,
 ): Promise<Process> {
   const { source, discoveries } = nodeSource(settings);
   const tree = rootTree({
     services,
-    manager: { services, kept: { byHand: NOTHING_BY_HAND } },
+    manager: { services, kept: { byHand: NOTHING_BY_HAND }, data: data?.services ?? null },
     nodeMonitor: {
       services,
       kept: { source },
       discoveries: discoveryTable(discoveries, settings.checkedLimits.discoveryTimeoutMs),
     },
     health: { services, kept: { options: healthOptions(settings), alerts: new Map() } },
+    data:
+      data === null
+        ? null
+        : {
+            wal: { data: data.services },
+            replicator: { data: data.services, up: () => upNodes(services.floor) },
+          },
     actors: { intensity: settings.restartIntensity, periodMs: settings.restartPeriodMs },
   });
   const outcome = await system.start(Supervisor, tree, { name: "root" });
@@ -208,7 +269,7 @@ function healthOptions({ health, checkedLimits }: NodeSettings): HealthOptions {
   return { intervalMs, thresholds: { ...DEFAULT_THRESHOLDS, ...Object.fromEntries(given) } };
 }
 
-/** What ends the node without being asked: the end of its tree, of its connection, or a younger namesake. */
+/** What ends the node without being asked: the end of its tree, of its connection, or a younger namesake. Returns what ends it for another reason. */
 function endWith(parts: {
   root: Process;
   floor: NodeFloor;
@@ -216,7 +277,7 @@ function endWith(parts: {
   shutdown: Shutdown;
   log: Logger;
   system: ActorSystem;
-}): void {
+}): (error: SupercastError) => void {
   const { root, floor, transport, shutdown, log, system } = parts;
   const fail = (error: SupercastError): void => {
     log.error(`the node ends: ${error.message}`);
@@ -244,6 +305,7 @@ function endWith(parts: {
       fail(event.error ?? new SupercastError("noconnection", "the connection to NATS was closed"));
     }
   });
+  return fail;
 }
 
 function reportTransport(event: TransportEvent, node: string, log: Logger): void {

@@ -5,6 +5,7 @@ import type { NodeEvent } from "../node/node-floor.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Configuration } from "./configuration.ts";
 import type { StreamDefinition } from "./definition.ts";
+import type { Letter } from "./messages.ts";
 import type { ReplicaState, StreamEffect, StreamEvent } from "./replica-state.ts";
 import type { StreamMode } from "./requests.ts";
 import type { ReplicaSettings } from "./settings.ts";
@@ -70,6 +71,11 @@ export interface ReplicaOptions {
   /** Null: in memory only. */
   readonly storage: StreamStorage | null;
   readonly settings?: Partial<ReplicaSettings>;
+  /**
+   * Sends a letter to all replicas at once, which saves packing it for each. It may be lost like any other;
+   * false: it did not leave. Absent: each is sent its own.
+   */
+  readonly fanOut?: (letter: Letter) => boolean;
   /** Called when the applied state has changed, or the role. It must not throw. */
   readonly changed?: () => void;
   /** Sees every step of the pure replica. */

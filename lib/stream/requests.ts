@@ -37,7 +37,7 @@ export type ReadMode = (typeof READ_MODES)[number];
 export const CLIENT_ID_MAX = 128;
 
 /** The name that the replica of a stream has on each node. */
-export function streamActorName(stream: string): string {
+export function streamActorName(stream: string): `stream-${string}` {
   return `stream-${stream}`;
 }
 

@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import type { AnyMessage } from "../../lib/actor/protocol.ts";
-import type { ReadAnswer, RequestAnswer } from "../../lib/stream/requests.ts";
+import type { CallMessage } from "../../lib/actor/protocol.ts";
+import type { ReadAnswer, RequestAnswer, StreamProtocol } from "../../lib/stream/requests.ts";
 import { streamActorName } from "../../lib/stream/requests.ts";
 import { outcomeOf } from "../support/sim-cluster.ts";
 import { STREAM, StreamRig } from "./stream-rig.ts";
@@ -20,7 +20,7 @@ async function withRig(
   await rig.end();
 }
 
-function ask(rig: StreamRig, node: string, message: AnyMessage): Promise<unknown> {
+function ask(rig: StreamRig, node: string, message: CallMessage<StreamProtocol>): Promise<unknown> {
   const target = { name: streamActorName(STREAM), node };
   return rig.cluster.get(node).node.call(target, message, { timeoutMs: 20_000 });
 }
@@ -102,7 +102,7 @@ describe("requests beyond what a writer may have in flight", () => {
         rig.cluster.pause(other);
       }
       const requests = Array.from({ length: 5 }, (_, index) => ({
-        type: "request",
+        type: "request" as const,
         clientId: "many",
         requestSeq: index + 1,
         doneBelow: 1,
@@ -124,7 +124,7 @@ describe("requests beyond what a writer may have in flight", () => {
 
   it("with wrong fields are refused by name", async () => {
     await withRig({}, async (rig, writer) => {
-      const request = { type: "request", clientId: "c", requestSeq: 1, doneBelow: 0, operation: {} };
+      const request = { type: "request" as const, clientId: "c", requestSeq: 1, doneBelow: 0, operation: {} };
       for (const wrong of [{ clientId: "" }, { requestSeq: 0 }, { doneBelow: 2 }]) {
         const outcome = await rig.run(outcomeOf(ask(rig, writer, { ...request, ...wrong })));
         expect(outcome, JSON.stringify(wrong)).to.equal("invalid_message");

@@ -118,7 +118,10 @@ export class SimCluster {
     this.hub = new MemoryHub({ clock: this.clock, random: this.random.fork("hub") });
   }
 
-  /** Starts a node. `client`: its name at the hub, where that must differ from its own. */
+  /**
+   * Starts a node, which takes part in the replicated data only with `actorsOnly: false`. `client`: its name at
+   * the hub, where that must differ from its own.
+   */
   async start(name: string, options: Partial<NodeOptions> = {}, client: string = name): Promise<SimNode> {
     return await this.clock.run(this.begin(name, options, client));
   }
@@ -134,7 +137,7 @@ export class SimCluster {
     const transport = this.hub.connect(client);
     const { log, lines } = collectLog();
     const random = this.random.fork(`${name} ${this.#started}`);
-    const node = await startNode({ name, ...options }, { clock, random, log, transport });
+    const node = await startNode({ name, actorsOnly: true, ...options }, { clock, random, log, transport });
     const events: NodeEvent[] = [];
     node.onNodeEvent((event) => events.push(event));
     const started: SimNode = { node, name, client, clock, transport, lines, events };

@@ -1,0 +1,182 @@
+/** The data floor of a node: its journal, the host of its replicas, and what the data actors share. */
+import type { DataServices } from "../../actors/data-services.ts";
+import { Listeners } from "../actor/listeners.ts";
+import type { ActorSystem } from "../actor/system.ts";
+import { messageOf, type SupercastError } from "../base/errors.ts";
+import type { Expected, Kept } from "../cluster/bootstrap-messages.ts";
+import type { MapSettings } from "../cluster/cluster-map-schema.ts";
+import { ClusterRoot } from "../cluster/cluster-root.ts";
+import { handOverStreams } from "../cluster/departure.ts";
+import { KeptFile } from "../cluster/kept-file.ts";
+import { MapView } from "../cluster/map-view.ts";
+import { PartitionStreams } from "../cluster/partition-streams.ts";
+import { StreamHost } from "../cluster/stream-host.ts";
+import type { StreamWire } from "../cluster/stream-wire.ts";
+import type { NodeSettings } from "../config/options.ts";
+import { type Disk, joinPath } from "../disk/disk.ts";
+import { nodeDisk } from "../disk/node-disk.ts";
+import { JournalError } from "../journal/errors.ts";
+import type { JournalFolder } from "../journal/folder.ts";
+import { openFolder } from "../journal/open.ts";
+import type { NodeFloor } from "../node/node-floor.ts";
+import { partitionDefinition } from "../store/partition-definition.ts";
+import { StreamClient } from "../stream/stream-client.ts";
+import type { BasePorts } from "./ports.ts";
+
+export interface NodeData {
+  readonly services: DataServices;
+  /** Before the tree ends: others take over, and in memory mode this node leaves the cluster. */
+  handOver(): Promise<void>;
+  /** After the tree has ended. */
+  close(): Promise<void>;
+}
+
+/** Where in `dataDir` the journal stands. */
+const JOURNAL = "journal";
+
+export interface OpenedData {
+  /** Null: data lives in memory. */
+  readonly folder: JournalFolder | null;
+  /** What this node knows of the cluster that it belongs to. */
+  readonly kept: Kept;
+  keep(kept: Kept): Promise<void>;
+}
+
+/**
+ * Opens the journal of `dataDir`. One that is damaged is moved aside, and the node begins with an empty one:
+ * what it held, the other copies hold. Rejects with `journal_locked`, `journal_format` or `config_mismatch`.
+ */
+export async function openData(
+  { dataDir }: NodeSettings,
+  { clock, random, log }: BasePorts,
+  disk: Disk = nodeDisk,
+): Promise<OpenedData> {
+  if (dataDir === undefined) {
+    return { folder: null, kept: { phase: "empty" }, keep: () => Promise.resolve() };
+  }
+  await disk.makeFolder(dataDir);
+  const file = new KeptFile(disk, dataDir);
+  const kept = (await file.load()) ?? { phase: "empty" };
+  const folder = await openJournal(joinPath(dataDir, JOURNAL), { clock, random, log }, disk);
+  return { folder, kept, keep: (next) => file.save(next) };
+}
+
+async function openJournal(
+  path: string,
+  { clock, random, log }: BasePorts,
+  disk: Disk,
+): Promise<JournalFolder> {
+  try {
+    return await openFolder(path, { disk, clock, random });
+  } catch (thrown) {
+    if (!(thrown instanceof JournalError && thrown.code === "journal_damaged")) {
+      throw thrown;
+    }
+    const movedTo = `${path}.damaged-${Math.floor(clock.wallNow())}`;
+    log.error(`${messageOf(thrown)}; it is kept as ${movedTo}, and this node begins with an empty log`);
+    await disk.rename(path, movedTo);
+    return await openFolder(path, { disk, clock, random });
+  }
+}
+
+export interface DataParts {
+  readonly settings: NodeSettings;
+  readonly system: ActorSystem;
+  readonly floor: NodeFloor;
+  readonly wire: StreamWire;
+  readonly opened: OpenedData;
+  /** Which nodes found a cluster with this one. */
+  readonly expected: Expected;
+  /** This node must not go on. */
+  readonly refuse: (error: SupercastError) => void;
+}
+
+export function makeData(parts: DataParts): NodeData {
+  const { settings, system, floor, wire, opened, expected, refuse } = parts;
+  const { folder } = opened;
+  const { log } = system;
+  const { partitions, replicationFactor, replicationMode, wal } = settings;
+  const view = new MapView(log);
+  const host = new StreamHost({
+    system,
+    watchNodes: (listener) => floor.onNodeEvent(listener),
+    folder,
+    wire,
+  });
+  const mapSettings: MapSettings = {
+    partitions,
+    replicationFactor,
+    replicationMode,
+    durability: host.durability,
+  };
+  const root = new StreamClient(system, {
+    stream: "root",
+    get nodes() {
+      return nodesOfRoot(view, system.node, floor);
+    },
+  });
+  const streamSettings = { majorityTimeoutMs: wal.majorityTimeoutMs };
+  const cluster = new ClusterRoot({
+    ...{ system, host, view, expected, refuse, streamSettings },
+    client: root,
+    up: () => new Map(floor.liveNodes().map(({ node, incarnation }) => [node, incarnation])),
+    settings: mapSettings,
+    evictAfterMs: settings.evictAfterMs,
+    kept: opened.kept,
+    keep: (kept) => opened.keep(kept),
+    send: (node, message) => system.cast({ name: "manager", node }, { type: "bootstrap", message }),
+  });
+  const services: DataServices = {
+    host,
+    view,
+    cluster,
+    root,
+    partitions: new PartitionStreams({ host: system, view, windowMax: CLIENT_WINDOW }),
+    definition: partitionDefinition(KEY_POS),
+    settings: mapSettings,
+    mode: replicationMode === "3pc" ? "strong" : replicationMode,
+    streamSettings,
+    wal,
+    changes: new Listeners(log),
+  };
+  return {
+    services,
+    handOver: () => depart(services, system, floor),
+    close: async () => {
+      await host.close();
+      await folder?.close();
+    },
+  };
+}
+
+/**
+ * A node whose copies live in memory leaves the map as well: nothing of it comes back. One with a disk stays in
+ * it, and is expected back within `evictAfterMs`.
+ */
+async function depart(
+  { host, view, root }: DataServices,
+  system: ActorSystem,
+  floor: NodeFloor,
+): Promise<void> {
+  const { node, incarnation } = system;
+  const others = new Set(floor.liveNodes().map((each) => each.node));
+  await handOverStreams(host, system, others, HAND_OVER_TIMEOUT_MS);
+  const remain = view.map?.members.some((member) => member.node !== node && others.has(member.node));
+  const isMember = view.map?.members.some((member) => member.node === node);
+  if (host.durability === "memory" && isMember === true && remain === true) {
+    await root
+      .request({ type: "leave", node, incarnation, reason: "stopped" }, { timeoutMs: HAND_OVER_TIMEOUT_MS })
+      .catch((thrown: unknown) => system.log.debug(`${node} did not leave the map: ${messageOf(thrown)}`));
+  }
+}
+
+const HAND_OVER_TIMEOUT_MS = 2_000;
+/** Where in a record its key stands. */
+const KEY_POS = 0;
+/** Requests of one client that the replicated state keeps answers of. */
+const CLIENT_WINDOW = 4_096;
+
+function nodesOfRoot(view: MapView, self: string, floor: NodeFloor): readonly string[] {
+  const known = view.map?.members.map(({ node }) => node) ?? floor.liveNodes().map(({ node }) => node);
+  return [self, ...known.filter((node) => node !== self)];
+}

@@ -1,0 +1,28 @@
+import { expect } from "chai";
+import type { ClusterMap } from "../../../lib/cluster/cluster-map-schema.ts";
+import { commit, founded, mapOf, read } from "../../support/data.ts";
+import { SimCluster } from "../../support/sim-cluster.ts";
+
+const NODES = ["a", "b", "c"];
+
+describe("a cluster that begins", () => {
+  it("agrees on one map, founds every partition and takes commits at every node", async () => {
+    const sim = new SimCluster(1);
+    await sim.startAll(NODES, { partitions: 4, actorsOnly: false });
+    await sim.until(() => NODES.every((name) => founded(sim, name)), 20_000);
+    const maps = NODES.map((name): ClusterMap | null => mapOf(sim, name));
+    expect(maps[0]?.members.map(({ node }) => node)).to.deep.equal(NODES);
+    expect(new Set(maps.map((map) => map?.lineage)).size).to.equal(1);
+    for (const [index, name] of NODES.entries()) {
+      const { value } = await sim.run(commit(sim, name, index, [{ op: "put", record: [`k${index}`, name] }]));
+      expect(value).to.not.equal(undefined);
+    }
+    for (const name of NODES) {
+      for (const [index, writer] of NODES.entries()) {
+        const { value } = await sim.run(read(sim, name, index, { type: "get", key: `k${index}` }));
+        expect(value, `${name} reads ${index}`).to.deep.equal([`k${index}`, writer]);
+      }
+    }
+    await sim.stopAll();
+  });
+});
