@@ -60,10 +60,17 @@ export interface PieceQuery {
   readonly after: string | null;
 }
 
+/** Without a matcher all records are meant. */
+export interface CheckedDeletion {
+  readonly op: "deleteMatch";
+  readonly matcher: Matcher | null;
+  readonly limit: number;
+}
+
 export type CheckedOp =
   | { readonly op: "put"; readonly key: string; readonly record: StoreRecord }
   | { readonly op: "delete"; readonly key: string }
-  | { readonly op: "deleteMatch"; readonly matcher: Matcher | null; readonly limit: number };
+  | CheckedDeletion;
 
 export type CheckedQuery =
   | { readonly type: "get"; readonly key: string }
@@ -169,7 +176,8 @@ function checkRecord(record: unknown, keyPos: number): { key: string; record: St
   }
   const key = checkKey(record[keyPos], `record[${keyPos}]`);
   if (!travels(record, RECORD_LEVELS)) {
-    throw wrong("record", findProblem(record, "record", RECORD_LEVELS) ?? "changes while it is read");
+    const problem = findProblem(record, "record", RECORD_LEVELS) ?? "record changes while it is read";
+    throw new SupercastError("invalid_message", problem);
   }
   return { key, record };
 }

@@ -12,6 +12,7 @@ import type { Change, ReadView, Resolution, StreamDefinition } from "../stream/d
 import { countOver, keysOver } from "../stream/layer.ts";
 import { encodeInto } from "../wire/codec.ts";
 import {
+  type CheckedDeletion,
   type CheckedOp,
   checkOperation,
   checkQuery,
@@ -77,7 +78,7 @@ function resolve(view: ReadView, ops: readonly CheckedOp[], keyPos: number): Res
   const draft = new Draft(view);
   let put = 0;
   let deleted = 0;
-  for (const op of ops) {
+  for (const [index, op] of ops.entries()) {
     switch (op.op) {
       case "put":
         draft.changes.set(op.key, { key: op.key, value: op.record });
@@ -90,7 +91,7 @@ function resolve(view: ReadView, ops: readonly CheckedOp[], keyPos: number): Res
         }
         break;
       case "deleteMatch":
-        deleted += deleteMatching(draft, op.matcher, op.limit, keyPos);
+        deleted += deleteMatching(draft, op, keyPos, `ops[${index}]`);
         break;
     }
   }
@@ -98,14 +99,19 @@ function resolve(view: ReadView, ops: readonly CheckedOp[], keyPos: number): Res
   return { answer: done, changes: [...draft.changes.values()] };
 }
 
-function deleteMatching(draft: Draft, matcher: Matcher | null, limit: number, keyPos: number): number {
+function deleteMatching(
+  draft: Draft,
+  { matcher, limit }: CheckedDeletion,
+  keyPos: number,
+  place: string,
+): number {
   const keys: string[] = [];
   for (const key of candidates(draft, matcher, null, keyPos)) {
     if (keys.length === limit) {
       break;
     }
     if (keys.length === CHANGES_MAX) {
-      const problem = `more than ${CHANGES_MAX} records would be deleted at once; say a limit, and repeat`;
+      const problem = `${place}: more than ${CHANGES_MAX} records to delete; give a limit, and repeat`;
       throw new SupercastError("payload_too_large", problem);
     }
     if (matcher === null || matcher.matches(draft.get(key))) {
