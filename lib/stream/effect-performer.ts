@@ -2,7 +2,7 @@
  * Performs the effects of a replica's steps. Each may be performed twice, after a crash in between, and then
  * does nothing the second time that would not be right.
  */
-import type { AnyMessage } from "../actor/protocol.ts";
+import type { CastMessage } from "../actor/protocol.ts";
 import { unreachable } from "../base/invariant.ts";
 import { publishEvent } from "../telemetry/events.ts";
 import type { Letter, Message } from "./messages.ts";
@@ -12,7 +12,7 @@ import type { ReadDesk } from "./read-desk.ts";
 import type { ReplicaHome, Unfinished } from "./replica-home.ts";
 import { nodeOf, type ReplicaId } from "./replica-id.ts";
 import type { StreamEffect } from "./replica-state.ts";
-import type { Parcel, RequestAnswer } from "./requests.ts";
+import type { Parcel, RequestAnswer, StreamProtocol } from "./requests.ts";
 import type { SnapshotMessage } from "./snapshot-messages.ts";
 import type { TransferEffect } from "./transfers.ts";
 
@@ -25,7 +25,7 @@ export interface PerformerHost {
   /** The own epoch has ended. */
   closed(): void;
   /** To the replica of this stream on another node. */
-  cast(node: string, message: AnyMessage): void;
+  cast(node: string, message: CastMessage<StreamProtocol>): void;
   nudgeLater(): void;
   transfer(effects: readonly TransferEffect[]): void;
   cutLater(): void;
@@ -109,6 +109,10 @@ export class EffectPerformer {
     const letter: Letter = { v: PROTOCOL_VERSION, stream, lineage, from: home.replica.self, to, message };
     const nodes = new Set(to.map(nodeOf));
     nodes.delete(home.ports.node); // another replica on this node is an older one of this stream
+    const many = nodes.size > 1 && message.type === "append" && message.entries.length > 0;
+    if (many && home.options.fanOut?.(letter) === true) {
+      return;
+    }
     for (const node of nodes) {
       this.#host.cast(node, { type: "letter", letter });
     }

@@ -12,6 +12,7 @@ import { BatchResolver } from "./batch-resolver.ts";
 import { ClientTable } from "./client-table.ts";
 import type {
   AppliedAnswer,
+  ReadView,
   ResolvedBatch,
   StoredAnswer,
   StreamDefinition,
@@ -222,6 +223,11 @@ export class ReplicatedState {
   /** `uncommitted`: with the overlay. Throws what the definition throws. */
   query(query: unknown, uncommitted: boolean): unknown {
     return this.#definition.query(uncommitted ? this.#overlay : this.#table, query);
+  }
+
+  /** What `reader` makes of the applied state. */
+  look<T>(reader: (view: ReadView) => T): T {
+    return reader(this.#table);
   }
 
   /** From applied state only. */
