@@ -109,23 +109,51 @@ export class VirtualClock implements Clock {
 
   /** Lets promises and immediates run to rest without moving time. */
   async settle(): Promise<void> {
-    do {
-      await realTurn();
+    await realTurn();
+    while (this.#immediates.length > 0) {
       const ready = this.#immediates;
       this.#immediates = [];
       for (const callback of ready) {
         callback();
       }
-      if (ready.length > 0) {
-        await realTurn();
-      }
-    } while (this.#immediates.length > 0);
+      await realTurn();
+    }
   }
 }
 
-/** One turn of the real loop: every promise job that can run has run when it resolves. */
+/**
+ * Immediates are set so many at once: between two of one turn of the loop the engine runs all promise jobs, as
+ * between two turns, and a turn of the loop costs a system call.
+ */
+const IMMEDIATES_AT_ONCE = 64;
+/** Immediates that are set and have not run. */
+let immediatesSet = 0;
+/** Those who wait for one, in order. */
+const waiting: (() => void)[] = [];
+
+/** Resolves in an immediate of the real loop: every promise job that can run has run by then. */
 function realTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    if (immediatesSet === 0) {
+      setImmediates();
+    }
+  });
+}
+
+function setImmediates(): void {
+  immediatesSet = IMMEDIATES_AT_ONCE;
+  for (let count = 0; count < IMMEDIATES_AT_ONCE; count++) {
+    setImmediate(onImmediate);
+  }
+}
+
+function onImmediate(): void {
+  immediatesSet -= 1;
+  waiting.shift()?.();
+  if (immediatesSet === 0 && waiting.length > 0) {
+    setImmediates();
+  }
 }
 
 /** A binary heap by (time, order of setting). */

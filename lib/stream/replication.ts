@@ -1,12 +1,12 @@
 /** Sending the owner's log: appends to all who stand at the same entry, probes, heartbeats. */
 import type { ReplicaId } from "./replica-id.ts";
-import type { Progress } from "./replica-state.ts";
+import type { Progress, Writer } from "./replica-state.ts";
 import type { Turn } from "./turn.ts";
 
 /** Sends every receiver what it lacks, as far as its window allows. */
 export function replicate(turn: Turn): void {
   const { writer, log } = turn.state;
-  if (writer === null) {
+  if (writer === null || !isAwaited(writer, log.lastSeq)) {
     return;
   }
   const progress = new Map(writer.progress);
@@ -30,6 +30,16 @@ export function replicate(turn: Turn): void {
     toldCommitSeq = replicas.length === progress.size ? turn.state.commitSeq : toldCommitSeq;
   }
   turn.set({ writer: { ...writer, progress, toldCommitSeq } });
+}
+
+/** Whether any receiver may lack an entry; after most acknowledgements none does. */
+function isAwaited({ progress }: Writer, lastSeq: number): boolean {
+  for (const { mode, nextSeq } of progress.values()) {
+    if (mode !== "snapshot" && nextSeq <= lastSeq) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** After a refusal: one message at a time, from where the receiver said. */

@@ -31,7 +31,7 @@ export class Turn {
   }
 
   set(change: Partial<ReplicaState>): void {
-    this.state = { ...this.state, ...change };
+    this.state = Object.assign(copyOf(this.state), change);
   }
 
   effect(effect: StreamEffect): void {
@@ -125,10 +125,11 @@ export class Turn {
 
   /** Gathers what this step stores into one store effect, the first of its effects. */
   gatherStore(): void {
-    if (this.state.settings.durability === "memory") {
-      this.set({ durableSeq: this.state.log.lastSeq });
-    } else {
+    const { settings, log, durableSeq } = this.state;
+    if (settings.durability !== "memory") {
       this.#store();
+    } else if (durableSeq !== log.lastSeq) {
+      this.set({ durableSeq: log.lastSeq });
     }
   }
 
@@ -179,4 +180,38 @@ export function isSame(left: Epoch, right: Epoch): boolean {
 
 export function activatedEpoch(hard: HardState): Epoch | null {
   return hard.activated?.epoch ?? null;
+}
+
+/** Field by field: spreading a state takes ten times as long, and a step copies it several times. */
+function copyOf(state: ReplicaState): ReplicaState {
+  return {
+    self: state.self,
+    owner: state.owner,
+    settings: state.settings,
+    role: state.role,
+    hard: state.hard,
+    primary: state.primary,
+    log: state.log,
+    commitSeq: state.commitSeq,
+    matchSeq: state.matchSeq,
+    durableSeq: state.durableSeq,
+    tailCertain: state.tailCertain,
+    life: state.life,
+    certainFrom: state.certainFrom,
+    mark: state.mark,
+    storedMark: state.storedMark,
+    stores: state.stores,
+    promiseMark: state.promiseMark,
+    held: state.held,
+    silentTicks: state.silentTicks,
+    heard: state.heard,
+    patienceTicks: state.patienceTicks,
+    primaryDown: state.primaryDown,
+    preseal: state.preseal,
+    claim: state.claim,
+    writer: state.writer,
+    askedReads: state.askedReads,
+    leaseUntilMs: state.leaseUntilMs,
+    seenCounter: state.seenCounter,
+  };
 }

@@ -64,7 +64,7 @@ export class Faults {
     if (from === to) {
       return UNHARMED;
     }
-    const key = link(from, to);
+    const key = this.#blocked.size + this.#links.size > 0 ? link(from, to) : "";
     if (this.#blocked.has(key)) {
       this.counts.dropped += 1;
       return [];

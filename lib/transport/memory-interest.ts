@@ -1,6 +1,8 @@
 /** Who subscribes to what at a memory hub. */
 import { isPattern, matches } from "./subject.ts";
 
+const FOUND_MAX = 1024;
+
 export interface Subscribed {
   readonly subject: string;
 }
@@ -15,9 +17,12 @@ export class InterestTable<Owner, Interest extends Subscribed> {
   readonly #all = new Map<Interest, Entry<Owner, Interest>>();
   readonly #bySubject = new Map<string, Set<Entry<Owner, Interest>>>();
   readonly #patterns = new Set<Entry<Owner, Interest>>();
+  /** What `matching` has found since the last change: few subjects are published on, again and again. */
+  readonly #found = new Map<string, readonly Entry<Owner, Interest>[]>();
 
   add(owner: Owner, interest: Interest): void {
     const entry = { owner, interest, tokens: interest.subject.split(".") };
+    this.#found.clear();
     this.#all.set(interest, entry);
     if (isPattern(interest.subject)) {
       this.#patterns.add(entry);
@@ -36,6 +41,7 @@ export class InterestTable<Owner, Interest extends Subscribed> {
     if (entry === undefined) {
       return;
     }
+    this.#found.clear();
     this.#all.delete(interest);
     this.#patterns.delete(entry);
     const entries = this.#bySubject.get(interest.subject);
@@ -54,7 +60,19 @@ export class InterestTable<Owner, Interest extends Subscribed> {
   }
 
   /** All that match, those of the subject itself first, each group in the order of subscribing. */
-  matching(subject: string): Entry<Owner, Interest>[] {
+  matching(subject: string): readonly Entry<Owner, Interest>[] {
+    let found = this.#found.get(subject);
+    if (found === undefined) {
+      found = this.#search(subject);
+      if (this.#found.size === FOUND_MAX) {
+        this.#found.clear();
+      }
+      this.#found.set(subject, found);
+    }
+    return found;
+  }
+
+  #search(subject: string): Entry<Owner, Interest>[] {
     const found = [...(this.#bySubject.get(subject) ?? [])];
     if (this.#patterns.size > 0) {
       const tokens = subject.split(".");

@@ -205,14 +205,20 @@ export class MemoryHub {
   }
 
   #route(from: Port, parcel: Parcel): void {
-    const takers = this.#interests.matching(parcel.subject).filter(({ owner }) => owner.connected);
+    const found = this.#interests.matching(parcel.subject);
+    const takers = found.every(isConnected) ? found : found.filter(isConnected);
     if (takers.length === 0) {
       this.#answerNoResponders(from, parcel.reply);
       return;
     }
-    for (const { owner, interest } of this.#onePerQueue(takers)) {
-      for (const delayMs of this.#faults.fate(from.name, owner.name)) {
-        this.#forward(from, owner, interest, { ...parcel, payload: new Uint8Array(parcel.payload) }, delayMs);
+    const chosen = this.#onePerQueue(takers);
+    const alone = chosen.length === 1;
+    for (const { owner, interest } of chosen) {
+      const fate = this.#faults.fate(from.name, owner.name);
+      for (const delayMs of fate) {
+        // Nobody else has the bytes of the parcel itself: `publish` has copied them.
+        const own = alone && fate.length === 1 ? parcel : copyOf(parcel);
+        this.#forward(from, owner, interest, own, delayMs);
       }
     }
   }
@@ -298,6 +304,14 @@ export class MemoryHub {
     }
     return port;
   }
+}
+
+function isConnected({ owner }: { readonly owner: Port }): boolean {
+  return owner.connected;
+}
+
+function copyOf(parcel: Parcel): Parcel {
+  return { ...parcel, payload: new Uint8Array(parcel.payload) };
 }
 
 function forPairs(
