@@ -5,10 +5,7 @@ import type { Recorded, Recorder, Seen } from "./history.ts";
 import type { Outcome, Patience, Target } from "./target.ts";
 import type { Draw, Workload } from "./workload.ts";
 
-/** Long enough for a failover: whoever gives up early leaves an unknown outcome. */
-const CLIENT_PATIENCE: Patience = { attemptMs: 1_000, deadlineMs: 8_000 };
 const READERS = 32;
-const FINAL_PATIENCE: Patience = { attemptMs: 1_000, deadlineMs: 30_000 };
 
 export interface ClientsParts {
   readonly recorder: Recorder;
@@ -18,13 +15,15 @@ export interface ClientsParts {
   readonly targets: readonly Target[];
   /** Between two operations of a client, on the average. */
   readonly paceMs: number;
+  /** With each operation. */
+  readonly patience: Patience;
 }
 
 export class Clients {
   readonly #parts: ClientsParts;
   readonly #startedAt = performance.now();
   #loops: readonly Promise<void>[] = [];
-  #stopping = false;
+  readonly #stopping = new AbortController();
 
   constructor(parts: ClientsParts) {
     this.#parts = parts;
@@ -36,7 +35,7 @@ export class Clients {
 
   /** No client asks anything more. */
   stop(): void {
-    this.#stopping = true;
+    this.#stopping.abort();
   }
 
   /** The same; resolves when every operation that is open has ended. */
@@ -48,20 +47,30 @@ export class Clients {
   async #loop(clientId: string, target: Target): Promise<void> {
     const { random, paceMs, workload } = this.#parts;
     const pace = random.fork(clientId);
-    while (!this.#stopping) {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
       const draw = workload.next(clientId, performance.now() - this.#startedAt);
       await this.#ask(clientId, target, draw);
-      await sleep(2 * paceMs * pace.next());
+      await sleepUnless(signal, 2 * paceMs * pace.next());
     }
   }
 
   async #ask(clientId: string, target: Target, draw: Draw): Promise<void> {
-    const { recorder, workload } = this.#parts;
-    const { outcome } = await ask(recorder, clientId, target, draw, CLIENT_PATIENCE);
+    const { recorder, workload, patience } = this.#parts;
+    const { outcome } = await ask(recorder, clientId, target, draw, patience);
     if (outcome === "ok") {
       workload.acknowledged(draw);
     }
   }
+}
+
+/** Waits so long, or until the signal comes. */
+export async function sleepUnless(signal: AbortSignal, ms: number): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) {
+      throw error;
+    }
+  });
 }
 
 /** One operation, taken down. Its identity is unique within the recorder. */
@@ -89,6 +98,7 @@ export function ask(
 export async function readAll(
   recorder: Recorder,
   targets: readonly Target[],
+  patience: Patience,
 ): Promise<Map<string, string | null>> {
   const final = new Map<string, string | null>();
   const keys = [...recorder.keys()].values();
@@ -99,7 +109,7 @@ export async function readAll(
     }
     for (const [key, partition] of keys) {
       const draw: Draw = { partition, asked: { kind: "read", key } };
-      const record = await ask(recorder, `final${index}`, target, draw, FINAL_PATIENCE);
+      const record = await ask(recorder, `final${index}`, target, draw, patience);
       if (record.outcome !== "ok") {
         throw new Error(`key ${key} could not be read at the end: ${record.why}`);
       }

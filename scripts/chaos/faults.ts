@@ -161,7 +161,19 @@ export function nodesOf(fault: Fault): readonly string[] {
   return "nodes" in fault ? fault.nodes : "node" in fault ? [fault.node] : [];
 }
 
-/** For the log: "kill a, held 1200 ms". */
+/** The kind of a fault with its way, for counting: `damage (flip)`, `stall (up)`. */
+export function kindOf(fault: Fault): string {
+  switch (fault.kind) {
+    case "damage":
+      return `damage (${fault.how})`;
+    case "stall":
+      return `stall (${fault.directions.join(" and ")})`;
+    default:
+      return fault.kind;
+  }
+}
+
+/** For the log: "kill a, for 1200 ms". */
 export function describeFault(fault: Fault): string {
   const where = fault.kind === "killServer" ? `nats-server ${fault.server}` : nodesOf(fault).join(", ");
   const more =

@@ -6,11 +6,11 @@
  * could bring back; whatever it has done is undone when `run` has settled, nodes that it killed excepted when
  * the run was ended early.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../lib/base/random.ts";
+import { sleepUnless } from "./clients.ts";
 import { describeFault, type Fault, type FaultDeck } from "./faults.ts";
 import type { Stage } from "./stage.ts";
-import type { ClusterView } from "./target.ts";
+import type { ClusterView, Patience } from "./target.ts";
 
 /** How long things may take. */
 export interface Patiences {
@@ -24,6 +24,9 @@ export interface Patiences {
   /** Between two rounds: at least, and at most so much more. */
   readonly pauseMinMs: number;
   readonly pauseSpreadMs: number;
+  /** With an operation of a client: long enough for a failover, since giving up leaves an unknown outcome. */
+  readonly operation: Patience;
+  readonly finalRead: Patience;
 }
 
 export const PATIENCES: Patiences = {
@@ -33,6 +36,8 @@ export const PATIENCES: Patiences = {
   damagedMs: 15_000,
   pauseMinMs: 300,
   pauseSpreadMs: 1_200,
+  operation: { attemptMs: 1_000, deadlineMs: 8_000 },
+  finalRead: { attemptMs: 1_000, deadlineMs: 30_000 },
 };
 
 const WHOLE_POLL_MS = 100;
@@ -232,12 +237,7 @@ export class Nemesis {
   }
 
   /** Ends early when the run does. */
-  async #sleep(ms: number): Promise<void> {
-    const { signal } = this.#parts;
-    await sleep(ms, undefined, { signal }).catch((error: unknown) => {
-      if (!signal.aborted) {
-        throw error;
-      }
-    });
+  #sleep(ms: number): Promise<void> {
+    return sleepUnless(this.#parts.signal, ms);
   }
 }

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf } from "../../lib/base/errors.ts";
 import { seededRandom } from "../../lib/base/random.ts";
 import { ask, Clients, readAll } from "./clients.ts";
-import { FaultDeck, type FaultSetting } from "./faults.ts";
+import { FaultDeck, type FaultSetting, kindOf } from "./faults.ts";
 import { judge, type Recorded, Recorder } from "./history.ts";
 import { Nemesis, PATIENCES, type Patiences, type Round } from "./nemesis.ts";
 import type { Stage } from "./stage.ts";
@@ -18,8 +18,9 @@ import { Workload } from "./workload.ts";
 
 const REGISTERS = 4;
 const PAIRS = 2;
-/** Before the first fault, so that there is something to lose. */
-const WARM_UP_MS = 1_000;
+/** Of a run, before the first fault, so that there is something to lose. */
+const WARM_UP_SHARE = 0.05;
+const WARM_UP_MAX_MS = 1_000;
 const PROBE_ATTEMPT_MS = 250;
 
 export interface ChaosSettings extends FaultSetting {
@@ -85,9 +86,10 @@ export async function runChaos(parts: ChaosParts, settings: ChaosSettings): Prom
     registers: REGISTERS,
     pairs: PAIRS,
   });
+  const patiences = parts.patiences ?? PATIENCES;
   const nemesis = new Nemesis({
-    patiences: PATIENCES,
     ...parts,
+    patiences,
     deck: new FaultDeck(random.fork("faults"), settings),
     random: random.fork("nemesis"),
     accepts: (deadlineMs) => accepts(parts.probe, { recorder, workload, settings }, deadlineMs),
@@ -110,6 +112,7 @@ export async function runChaos(parts: ChaosParts, settings: ChaosSettings): Prom
     random: random.fork("clients"),
     targets,
     paceMs: settings.paceMs,
+    patience: patiences.operation,
   });
   try {
     const lacking = await nemesis.untilWhole();
@@ -121,13 +124,13 @@ export async function runChaos(parts: ChaosParts, settings: ChaosSettings): Prom
     phase = "faults";
     clients.begin();
     const until = performance.now() + settings.durationMs;
-    await sleep(WARM_UP_MS);
+    await sleep(Math.min(WARM_UP_MAX_MS, WARM_UP_SHARE * settings.durationMs));
     await nemesis.run(until);
     phase = "settling";
     await clients.end();
     throwIfAborted(signal);
     const violations = [...nemesis.violations];
-    const final = await finalState(nemesis, recorder, targets, violations);
+    const final = await finalState(nemesis, recorder, targets, violations, patiences);
     phase = "checking";
     tell();
     return conclude({ recorder, nemesis, settings, violations, final, clients: targets.length });
@@ -160,13 +163,14 @@ async function finalState(
   recorder: Recorder,
   targets: readonly Target[],
   violations: string[],
+  { finalRead }: Patiences,
 ): Promise<Map<string, string | null> | undefined> {
   const lacking = await nemesis.untilWhole();
   if (lacking !== undefined) {
     violations.push(`the cluster did not become whole at the end: ${lacking}`);
   }
   try {
-    return await readAll(recorder, targets);
+    return await readAll(recorder, targets, finalRead);
   } catch (thrown) {
     violations.push(messageOf(thrown));
     return undefined;
@@ -221,16 +225,9 @@ function conclude(run: {
   };
 }
 
-/** The kind of each fault of these rounds, damage by its way. */
+/** The kind of each fault of these rounds. */
 function faultsOf(rounds: readonly Round[]): string[] {
-  return rounds.flatMap(({ faults }) =>
-    faults.map((fault) => {
-      if (fault.kind === "damage") {
-        return `damage (${fault.how})`;
-      }
-      return fault.kind === "stall" ? `stall (${fault.directions.join(" and ")})` : fault.kind;
-    }),
-  );
+  return rounds.flatMap(({ faults }) => faults.map(kindOf));
 }
 
 function countBy(names: readonly string[]): Record<string, number> {

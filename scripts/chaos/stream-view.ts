@@ -14,7 +14,6 @@ const STATUS_TIMEOUT_MS = 500;
 const statusSchema = z.object({
   self: z.string(),
   role: z.string(),
-  epoch: z.object({ counter: z.number() }),
   activated: z.object({ configuration: z.object({ members: z.array(z.string()) }) }).nullable(),
   lastSeq: z.number(),
   commitSeq: z.number(),
