@@ -7,8 +7,8 @@
  * of msgpack values and is read in one go, at half the price. When that fails, the lengths still tell where
  * each frame ends: a value that cannot be read costs only itself.
  *
- * Values are written the short way (`plain-writer.ts`) where it knows them. There is none for reading: msgpackr
- * makes all strings of a run in one native call, which is cheaper than one call for each.
+ * Values are written the short way (`plain-writer.ts`) where it knows them. There is none for reading: one that was
+ * tried showed no gain over reading in one go.
  */
 import { SupercastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
