@@ -10,6 +10,7 @@ import { Fifo } from "../base/fifo.ts";
 import { invariant } from "../base/invariant.ts";
 import { compareEpochs, type Epoch } from "../journal/epoch.ts";
 import { type BatchEventType, type BatchState, batchAfter } from "./batch-chart.ts";
+import type { StoredAnswer } from "./definition.ts";
 import type { Position } from "./entry.ts";
 import { REQUEST_MODES, type RequestAnswer, type RequestMode, type StreamMode } from "./requests.ts";
 
@@ -28,7 +29,7 @@ export interface Caller {
 }
 
 /** What a replica's state says about a request: its answer, that it is below what its client needs, or nothing. */
-export type Known = { readonly answer: unknown } | "belowDone" | null;
+export type Known = StoredAnswer | "belowDone" | null;
 
 /** Own batches that turned out to have no effect. */
 export interface Superseded {
@@ -217,14 +218,18 @@ export class Batches {
     }
   }
 
-  /** A snapshot at `base` has taken the place of the state: its client table tells what took effect. */
+  /**
+   * A snapshot at `base` has taken the place of the state: its client table tells what took effect. A batch did if
+   * one of its requests took effect in its very entry; the same request elsewhere is another attempt, perhaps with
+   * another answer. Where the table does not say any more, because all its clients are done, it counts as lost.
+   */
   installed(base: Position, known: (request: BatchRequest) => Known, redirect: RequestAnswer): void {
     const decided = ({ epoch, seq }: Batch): boolean => {
       const order = compareEpochs(epoch, base.epoch);
       return order < 0 || (order === 0 && seq <= base.seq);
     };
     for (let batch = this.#shiftIf(decided); batch !== undefined; batch = this.#shiftIf(decided)) {
-      if (batch.seq <= base.seq && batch.requests.every((request) => known(request) !== null)) {
+      if (batch.seq <= base.seq && isIn(batch, known)) {
         this.#commit(batch);
       } else {
         this.#supersede(batch, redirect);
@@ -319,6 +324,16 @@ export class Batches {
       this.#bySeq.delete(batch.seq);
     }
   }
+}
+
+function isIn({ seq, epoch, requests }: Batch, known: (request: BatchRequest) => Known): boolean {
+  const tookEffect = (request: BatchRequest): boolean => {
+    const found = known(request);
+    return (
+      found !== null && found !== "belowDone" && found.seq === seq && compareEpochs(found.epoch, epoch) === 0
+    );
+  };
+  return requests.length === 0 || requests.some(tookEffect);
 }
 
 /** The later of two answers' moments. */

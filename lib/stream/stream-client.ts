@@ -157,7 +157,9 @@ export class StreamClient {
 
   /** As `read`, with the position up to which the answer takes everything into account. */
   async readAt(query: unknown, options: ClientReadOptions = {}): Promise<Pick<Done, "seq" | "value">> {
-    const { mode = "quorum", minSeq = this.#position, timeoutMs } = options;
+    const { mode = "quorum", timeoutMs } = options;
+    // A quorum read sees all there is. Where an answered write was lost, nobody may ever come to its position.
+    const { minSeq = mode === "quorum" ? 0 : this.#position } = options;
     const deadlineAt = this.#deadline(timeoutMs);
     let node = mode === "local" ? (options.node ?? this.#nodes[0]) : (options.node ?? this.#writer);
     for (;;) {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { Epoch } from "../../lib/journal/epoch.ts";
-import { Batches, type Caller, laterMode, type Superseded } from "../../lib/stream/batches.ts";
+import { Batches, type Caller, type Known, laterMode, type Superseded } from "../../lib/stream/batches.ts";
 import { ORIGIN } from "../../lib/stream/entry.ts";
 import type { RequestAnswer, StreamMode } from "../../lib/stream/requests.ts";
 
@@ -104,15 +104,20 @@ describe("the batches of a writer", () => {
     const rig = new Rig();
     const kept = rig.add(2, 1);
     const lost = rig.add(3, 1);
+    const elsewhere = rig.add(4, 1);
+    const done = rig.add(5, 1);
     const beyond = rig.add(9, 1);
-    const base = { ...ORIGIN, seq: 5, epoch: epoch(4) };
-    rig.batches.installed(
-      base,
-      ({ requestSeq }) => (requestSeq === 2_001 ? { answer: "v2" } : null),
-      REDIRECT,
-    );
-    expect([kept, lost, beyond].map((each) => rig.status(each))).to.deep.equal([
+    const base = { ...ORIGIN, seq: 8, epoch: epoch(4) };
+    const table = new Map<number, Known>([
+      [2_001, { seq: 2, epoch: epoch(1), answer: "v2" }],
+      [4_001, { seq: 7, epoch: epoch(4), answer: "another" }],
+      [5_001, "belowDone"],
+    ]);
+    rig.batches.installed(base, ({ requestSeq }) => table.get(requestSeq) ?? null, REDIRECT);
+    expect([kept, lost, elsewhere, done, beyond].map((each) => rig.status(each))).to.deep.equal([
       "ok",
+      "redirect",
+      "redirect",
       "redirect",
       "redirect",
     ]);

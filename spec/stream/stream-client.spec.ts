@@ -134,6 +134,9 @@ describe("a client of a stream", () => {
     expect(await rig.run(rig.client.read({}, { mode: "local" }))).to.equal(1);
     expect(rig.asked.at(-1)?.message.minSeq).to.equal(9);
     expect(rig.client.position).to.equal(12);
+    // By quorum it sees all there is, even where its position was lost with a writer.
+    await rig.run(rig.client.read({}));
+    expect(rig.asked.at(-1)?.message.minSeq).to.equal(0);
   });
 
   it("gives up a read that nobody can answer", async () => {
