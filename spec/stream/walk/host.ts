@@ -9,6 +9,8 @@ export type Store = Extract<StreamEffect, { type: "store" }>;
 /** A store that is not yet done; `confirms`: after it the tail is certain again. */
 export interface PendingStore {
   readonly store: Store;
+  /** What was known to be committed when it was asked for. */
+  readonly commitSeq: number;
   confirms: boolean;
 }
 
@@ -16,6 +18,7 @@ export interface PendingStore {
 export interface Stored {
   hard: HardState;
   log: Log;
+  commitSeq: number;
   tailCertain: boolean;
 }
 
@@ -38,11 +41,12 @@ export function nothingStored(): Stored {
   return {
     hard: { promise: EPOCH_ZERO, activated: null, successors: [] },
     log: Log.empty(),
+    commitSeq: 0,
     tailCertain: true,
   };
 }
 
-export function persist(stored: Stored, { store, confirms }: PendingStore): void {
+export function persist(stored: Stored, { store, commitSeq, confirms }: PendingStore): void {
   const { reset, truncateAfter, entries, hard } = store;
   let { log } = stored;
   if (reset !== null) {
@@ -53,6 +57,7 @@ export function persist(stored: Stored, { store, confirms }: PendingStore): void
   }
   stored.log = log.append(entries);
   stored.hard = hard ?? stored.hard;
+  stored.commitSeq = Math.max(stored.commitSeq, commitSeq);
   stored.tailCertain ||= confirms;
 }
 

@@ -7,12 +7,13 @@ import { InvariantError } from "../../../lib/base/invariant.ts";
 import { type Random, seededRandom } from "../../../lib/base/random.ts";
 import { majorityOf } from "../../../lib/stream/configuration.ts";
 import { type ReplicaId, replicaId } from "../../../lib/stream/replica-id.ts";
-import type { StreamEffect, StreamEvent, StreamSettings } from "../../../lib/stream/replica-state.ts";
-import { createReplica, step } from "../../../lib/stream/step.ts";
-import { describeHost, type Host, localMs, loseTail, nothingStored, persist } from "./host.ts";
+import type { StreamEvent, StreamSettings } from "../../../lib/stream/replica-state.ts";
+import { createReplica } from "../../../lib/stream/step.ts";
+import { describeHost, type Host, localMs, loseTail } from "./host.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 import { SETTINGS, type WalkOptions, type WalkOutcome } from "./options.ts";
 import { type Parcel, Post } from "./post.ts";
+import { Replicas, type ReplicasPorts } from "./replicas.ts";
 import { isAtRest, isStranded } from "./rest.ts";
 import { Witness } from "./witness.ts";
 
@@ -26,7 +27,7 @@ export class Walk {
   readonly #options: WalkOptions;
   readonly #random: Random;
   readonly #settings: StreamSettings;
-  readonly #hosts: Host[] = [];
+  readonly #replicas: Replicas<Host>;
   readonly #witness = new Witness();
   #births = 0;
   #crashes = 0;
@@ -55,15 +56,33 @@ export class Walk {
       ...(options.leases === true ? LEASE_SETTINGS : {}),
       ...options.settings,
     };
+    this.#replicas = new Replicas(this.#settings, this.#ports());
     const names = Array.from({ length: options.nodes }, (_, index) => String.fromCharCode(97 + index));
     const founders = names.slice(0, options.members).map((node) => this.#newId(node));
     const genesis = majorityOf(founders);
     for (const [index, node] of names.entries()) {
       const id = founders[index] ?? this.#newId(node);
       const state = createReplica(id, this.#settings, { genesis: index < options.members ? genesis : null });
-      const stored = { hard: state.hard, log: state.log, tailCertain: true };
+      const stored = { hard: state.hard, log: state.log, commitSeq: 0, tailCertain: true };
       this.#hosts.push({ node, clock: this.#drawClock(), id, state, pending: [], stored });
     }
+  }
+
+  get #hosts(): Host[] {
+    return this.#replicas.hosts;
+  }
+
+  #ports(): ReplicasPorts<Host> {
+    return {
+      localMs: (host) => localMs(host, this.#nowMs),
+      saw: (host, before, event, stepped, durable) =>
+        this.#witness.see(host.id, before, event, stepped, durable),
+      send: ({ id: from }, to, message) => this.#post.push({ kind: "message", from, to, message }),
+      sendSnapshot: ({ id: from }, to, base) => this.#post.push({ kind: "snapshot", from, to, base }),
+      asksStore: () => undefined,
+      nudge: () => undefined,
+      fed: () => this.#look(),
+    };
   }
 
   /** Often as fast or as slow as is allowed. */
@@ -226,18 +245,12 @@ export class Walk {
     }
     this.#crashes += 1;
     this.#witness.note(`crash ${host.id}`);
-    const kept = this.#random.below(host.pending.length + 1);
-    for (const store of host.pending.slice(0, kept)) {
-      persist(host.stored, store);
-    }
-    host.pending = [];
+    this.#replicas.crash(host, this.#random.below(host.pending.length + 1));
     if (keeps) {
       this.#return(host);
-      return;
+    } else {
+      this.#replicas.replace(host, this.#newId(host.node));
     }
-    host.id = this.#newId(host.node);
-    host.state = createReplica(host.id, this.#settings, {});
-    host.stored = nothingStored();
   }
 
   #return(host: Host): void {
@@ -245,13 +258,8 @@ export class Walk {
       loseTail(host.stored, 1 + this.#random.below(6));
       this.#tailsLost += 1;
     }
-    const { hard, log, tailCertain } = host.stored;
-    const stored = { hard, log, commitSeq: log.base.seq, tailCertain };
-    host.state = createReplica(host.id, this.#settings, {
-      stored,
-      nowMs: localMs(host, this.#nowMs),
-      life: String(this.#crashes),
-    });
+    // Nothing else says what is committed: it has to be found out anew.
+    this.#replicas.comeBack(host, host.stored.log.base.seq, String(this.#crashes));
     this.#witness.returned(host.id, host.state);
   }
 
@@ -276,11 +284,7 @@ export class Walk {
   }
 
   #finishStore(host: Host): void {
-    const pending = host.pending.shift();
-    if (pending !== undefined) {
-      persist(host.stored, pending);
-      this.#feed(host, { type: "stored", mark: pending.store.mark });
-    }
+    this.#replicas.finishStore(host);
   }
 
   // --- the end: no more faults, and everything comes to rest ------------------------------------
@@ -320,15 +324,10 @@ export class Walk {
   // --- steps --------------------------------------------------------------------------------------
 
   #feed(host: Host, event: StreamEvent): void {
-    const before = host.state;
-    const stepped = step(before, event, localMs(host, this.#nowMs));
-    const { state, effects } = stepped;
-    host.state = state;
-    const durable = this.#options.durability === "memory" ? state.log : host.stored.log;
-    this.#witness.see(host.id, before, event, stepped, durable);
-    for (const effect of effects) {
-      this.#perform(host, effect);
-    }
+    this.#replicas.feed(host, event);
+  }
+
+  #look(): void {
     if (this.#options.leases === true) {
       const wrong = this.#leases.check(this.#hosts, this.#nowMs, this.#witness.committedSeq);
       if (wrong !== null) {
@@ -336,28 +335,6 @@ export class Walk {
       }
     }
     this.#post.bound();
-  }
-
-  #perform(host: Host, effect: StreamEffect): void {
-    const { id: from, state } = host;
-    if (effect.type === "send") {
-      for (const to of effect.to) {
-        this.#post.push({ kind: "message", from, to, message: effect.message });
-      }
-    } else if (effect.type === "store") {
-      host.pending.push({ store: effect, confirms: false });
-    } else if (effect.type === "confirmTail") {
-      const last = host.pending.at(-1);
-      if (last === undefined) {
-        host.stored.tailCertain = true;
-      } else {
-        last.confirms = true;
-      }
-    } else if (effect.type === "sendSnapshot") {
-      const base = state.log.position(state.commitSeq) ?? state.log.base;
-      const { seq, epoch, chain } = base;
-      this.#post.push({ kind: "snapshot", from, to: effect.to, base: { seq, epoch, chain } });
-    }
   }
 
   #newId(node: string): ReplicaId {
