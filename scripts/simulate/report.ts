@@ -7,6 +7,7 @@ import type { SeedOutcome } from "./pool.ts";
 /** More invalid seeds than this share fail a run: it would prove too little. */
 export const INVALID_SHARE_MAX = 0.02;
 const FAILURES_SHOWN = 10;
+const SMALLEST_CLUSTER = 3;
 
 interface Failure {
   readonly seed: number;
@@ -36,6 +37,8 @@ export class Summary {
   unknown = 0;
   cpuMs = 0;
   virtualMs = 0;
+  /** Of the seeds with the smallest cluster, which can be compared with others' figures. */
+  readonly smallest = { seeds: 0, cpuMs: 0, virtualMs: 0 };
   events = 0;
   epochs = 0;
   reconfigurations = 0;
@@ -84,6 +87,11 @@ export class Summary {
     this.unknown += figures.unknown;
     this.cpuMs += figures.cpuMs;
     this.virtualMs += figures.virtualMs;
+    if (figures.nodes === SMALLEST_CLUSTER) {
+      this.smallest.seeds += 1;
+      this.smallest.cpuMs += figures.cpuMs;
+      this.smallest.virtualMs += figures.virtualMs;
+    }
     this.events += figures.events;
     this.epochs += coverage.epochsOpened;
     this.reconfigurations += coverage.reconfigurations;
@@ -118,7 +126,12 @@ export class Summary {
 
   /** Virtual time per time of one core. */
   get speed(): number {
-    return this.cpuMs === 0 ? 0 : this.virtualMs / this.cpuMs;
+    return speedOf(this);
+  }
+
+  /** The same over the seeds of three nodes; 0 when there were none. */
+  get speedOfThree(): number {
+    return speedOf(this.smallest);
   }
 
   get ok(): boolean {
@@ -137,10 +150,15 @@ export class Summary {
       crashesAt: Object.fromEntries(this.crashesAt),
       invalidReasons: Object.fromEntries(this.invalidReasons),
       speed: Math.round(this.speed),
+      speedOfThree: Math.round(this.speedOfThree),
       tookMs: Math.round(tookMs),
       failures: failures.toSorted((left, right) => left.seed - right.seed),
     };
   }
+}
+
+function speedOf({ virtualMs, cpuMs }: { readonly virtualMs: number; readonly cpuMs: number }): number {
+  return cpuMs === 0 ? 0 : virtualMs / cpuMs;
 }
 
 const CLASSES: readonly FaultClass[] = [...new Set(Object.values(FAULT_KINDS))];
@@ -157,7 +175,7 @@ export function formatSummary(summary: Summary, tookMs: number, colours: Colours
     `faults       ${[...summary.faultClasses].map(([name, n]) => `${name} ${count(n)}`).join(", ")}`,
     `             ${sorted(summary.faults)}`,
     `per seed     (medians) ${median("operations")} operations, ${median("inFlight")} in flight, ${median("faults")} faults, ${median("epochs")} epochs, ${median("reconfigurations")} reconfigurations, ${median("cpuMs")} ms of one core`,
-    `speed        ${Math.round(summary.speed)} x real time on one core, ${count(summary.events)} events`,
+    `speed        ${Math.round(summary.speed)} x real time on one core, ${Math.round(summary.speedOfThree)} x over the ${count(summary.smallest.seeds)} seeds of ${SMALLEST_CLUSTER} nodes; ${count(summary.events)} events`,
   ];
   for (const [reason, times] of summary.invalidReasons) {
     lines.push(`invalid      ${times} x ${reason}`);

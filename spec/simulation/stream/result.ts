@@ -20,6 +20,7 @@ export interface SeedResult {
 }
 
 export interface Figures {
+  readonly nodes: number;
   readonly virtualMs: number;
   readonly cpuMs: number;
   readonly events: number;

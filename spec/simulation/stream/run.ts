@@ -303,6 +303,7 @@ class Run {
     const { dropped, duplicated, delayed } = this.#sim.hub.faultCounts;
     const sorted = inFlight.toSorted((left, right) => left - right);
     return {
+      nodes: this.#plan.nodes.length,
       virtualMs: this.#sim.clock.now(),
       cpuMs,
       events: this.#trace.count,

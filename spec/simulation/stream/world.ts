@@ -130,8 +130,21 @@ export function membersText({ members, writeQuorum, sealQuorum }: Configuration)
   return `${members.map(shortId).join(",")} W${writeQuorum} S${sealQuorum}`;
 }
 
-/** A replica for people: its node and the beginning of its incarnation. */
+/** Short forms in use: the observers ask for one at every step of every replica. */
+const shortIds = new Map<ReplicaId, string>();
+const SHORT_IDS_MAX = 1_000;
+
+/** A replica for people: its node and the end of its incarnation. */
 export function shortId(replica: ReplicaId): string {
+  const known = shortIds.get(replica);
+  if (known !== undefined) {
+    return known;
+  }
   const slash = replica.lastIndexOf("/");
-  return `${replica.slice(0, slash)}/${replica.slice(slash + 1).slice(-4)}`;
+  const short = `${replica.slice(0, slash)}/${replica.slice(slash + 1).slice(-4)}`;
+  if (shortIds.size === SHORT_IDS_MAX) {
+    shortIds.clear();
+  }
+  shortIds.set(replica, short);
+  return short;
 }
