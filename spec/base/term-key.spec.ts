@@ -34,6 +34,8 @@ describe("the key of a term", () => {
       [-0.05, "1v6004~"],
       [1e300, "3v3011"],
       [2 ** 53 + 2, "3q9007199254740994"],
+      [2 ** 63, "3t9223372036854775808"],
+      [-(2n ** 63n), "1c0776627963145224191~"],
       [Number.MIN_VALUE, "3a0775"],
       [Number.POSITIVE_INFINITY, "4"],
       [Number.NEGATIVE_INFINITY, "0"],
