@@ -96,6 +96,13 @@ export const NODE_SETTINGS = [
     read: "number",
   },
   {
+    key: "wal.cleanupIntervalMs",
+    flag: "--cleanup-interval <ms>",
+    env: ["SUPERCAST_CLEANUP_INTERVAL_MS"],
+    read: "number",
+  },
+  { key: "wal.pendingMax", flag: "--pending-max <count>", env: ["SUPERCAST_PENDING_MAX"], read: "number" },
+  {
     key: "restartIntensity",
     flag: "--restart-intensity <count>",
     env: ["SUPERCAST_RESTART_INTENSITY"],

@@ -330,8 +330,9 @@ function rowsOf(shape: Readonly<Record<string, z.core.$ZodType>>, prefix: string
     const key = `${prefix}${name}`;
     const standard = schema instanceof z.ZodDefault ? JSON.stringify(schema.def.defaultValue) : "";
     const help = schema instanceof z.ZodType ? (schema.description ?? "") : "";
-    const inner =
-      schema instanceof z.ZodDefault || schema instanceof z.ZodOptional ? schema.unwrap() : schema;
+    const wrapped =
+      schema instanceof z.ZodDefault || schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault;
+    const inner = wrapped ? schema.unwrap() : schema;
     const row = { key, default: standard === "{}" ? "" : standard, help };
     return inner instanceof z.ZodObject ? [row, ...rowsOf(inner.shape, `${key}.`)] : [row];
   });
