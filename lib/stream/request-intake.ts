@@ -62,12 +62,14 @@ export class RequestIntake {
       return false;
     }
     this.#taken += 1;
-    const { lockWaitMs } = home.settings;
+    const { lockWaitMs, heartbeatMs } = home.settings;
+    const waitMs = Math.min(lockWaitMs, message.lockWaitMs ?? lockWaitMs);
     const gathered: Gathered = {
       request: { clientId, requestSeq, doneBelow, operation },
       caller,
       order: this.#taken,
-      lockDeadlineAt: home.ports.clock.now() + Math.min(lockWaitMs, message.lockWaitMs ?? lockWaitMs),
+      // The first tick behind this comes no later than the wait is over.
+      lockDeadlineAt: home.ports.clock.now() + waitMs - heartbeatMs,
       isOver: () => from.settled,
       fail: (error) => from.fail(error),
     };
@@ -181,8 +183,10 @@ export class RequestIntake {
   }
 
   #refuse(gathered: Gathered, error: SupercastError): void {
-    const { parkedRequests } = this.#host.home.settings;
-    if (error instanceof KeyLocked && this.#parked.count < parkedRequests) {
+    const { settings, ports } = this.#host.home;
+    if (error instanceof KeyLocked && gathered.lockDeadlineAt <= ports.clock.now()) {
+      gathered.caller.answer({ status: "locked" });
+    } else if (error instanceof KeyLocked && this.#parked.count < settings.parkedRequests) {
       this.#parked.park(error.key, gathered);
     } else if (error instanceof KeyLocked || error.code === "overload") {
       gathered.caller.answer({ status: "overload" });
