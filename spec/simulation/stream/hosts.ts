@@ -16,7 +16,7 @@ import type { Host } from "./host.ts";
 import { HostHooks } from "./host-hooks.ts";
 import type { Observer } from "./observer.ts";
 import type { Plan } from "./plan.ts";
-import { keepsCertainty, keepsQuorums, risksOf, survivesBlackout } from "./quorums.ts";
+import { couldGoOn, keepsCertainty, keepsQuorums, risksOf, survivesBlackout } from "./quorums.ts";
 import type { Trace } from "./trace.ts";
 import { workload } from "./workload.ts";
 import { shortId } from "./world.ts";
@@ -105,6 +105,11 @@ export class Hosts {
   /** Whether the stream survives the loss of all that this host holds. */
   mayLose({ replica, doomed }: Host): boolean {
     return doomed || replica === null || keepsQuorums(this.observer.world, replica, risksOf(this.all));
+  }
+
+  /** Whether these members would do: no operator leaves a stream to those whose disks are failing. */
+  couldGoOn(members: readonly ReplicaId[]): boolean {
+    return couldGoOn(this.observer.world, members, risksOf(this.all));
   }
 
   /** Whether it survives the sudden end of this host's process, or of the machine. */

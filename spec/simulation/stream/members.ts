@@ -292,12 +292,12 @@ export class Members {
 
   #order(
     host: Host,
-    message: { type: string; [field: string]: unknown },
+    message: { type: string; members?: readonly ReplicaId[]; [field: string]: unknown },
     done: () => void = () => undefined,
   ): void {
     const { sim, name } = host;
     const { trace } = this.#hosts;
-    if (sim === null) {
+    if (sim === null || (message.members !== undefined && !this.#hosts.couldGoOn(message.members))) {
       done();
       return;
     }

@@ -54,6 +54,13 @@ export function survivesBlackout(world: World, { lost }: Risks): boolean {
   );
 }
 
+/** Whether a stream that is to have these members could go on, come what may of those that are at risk. */
+export function couldGoOn(world: World, members: readonly ReplicaId[], { lost, doubtful }: Risks): boolean {
+  const there = members.filter((member) => world.replicas.get(member)?.lost === false && !lost.has(member));
+  const certain = there.filter((member) => !doubtful.has(member));
+  return there.length === members.length || certain.length > members.length / 2;
+}
+
 /**
  * Quorums of members whose logs are certain, or every member there: then even uncertain logs count, because
  * nothing can be missing from all of them. Configurations that `hit` is not in are none of its concern.
@@ -90,7 +97,10 @@ function configurationsThatMatter(world: World, left: readonly Observed[]): Conf
   for (const { state } of left) {
     const { activated, successors } = state.hard;
     const claimed = state.claim === null ? [] : [state.claim];
-    const open = [...successors, ...claimed].filter(({ epoch }) => compareEpochs(epoch, newest) > 0);
+    const asked = state.preseal === null ? [] : [state.preseal];
+    const open = [...successors, ...claimed, ...asked].filter(
+      ({ epoch }) => compareEpochs(epoch, newest) > 0,
+    );
     found.push(...open.map(({ configuration }) => configuration));
     if (activated !== null && (known === null || compareEpochs(activated.epoch, known.epoch) > 0)) {
       known = activated;
