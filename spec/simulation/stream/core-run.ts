@@ -1,5 +1,7 @@
 /**
- * The protocol alone: pure replicas on a network that does whatever it likes, with the observer on every step.
+ * The protocol alone: pure replicas on a network that does whatever it likes, with the observer of the simulator
+ * and the witness of the random walks on every step. The driver is that of the walks (`replicas.ts`); here things
+ * happen in time.
  *
  * There are no actors, no node floor and no clients here, so letters are lost, repeated, delayed and overtaken
  * one by one, which the node floor never lets happen, and a run costs a few milliseconds. What it does not
@@ -7,19 +9,14 @@
  */
 import { type Random, seededRandom } from "../../../lib/base/random.ts";
 import { majorityOf } from "../../../lib/stream/configuration.ts";
-import type { Position } from "../../../lib/stream/entry.ts";
-import type { Message } from "../../../lib/stream/messages.ts";
-import { nodeOf, type ReplicaId, replicaId } from "../../../lib/stream/replica-id.ts";
-import type {
-  ReplicaState,
-  StreamEffect,
-  StreamEvent,
-  StreamSettings,
-} from "../../../lib/stream/replica-state.ts";
+import { nodeOf, type ReplicaId } from "../../../lib/stream/replica-id.ts";
+import type { StreamEvent, StreamSettings } from "../../../lib/stream/replica-state.ts";
 import { coreSettings } from "../../../lib/stream/settings.ts";
-import { createReplica, step } from "../../../lib/stream/step.ts";
+import { createReplica } from "../../../lib/stream/step.ts";
 import { canPropose } from "../../../lib/stream/writer.ts";
+import { Witness } from "../../stream/walk/witness.ts";
 import { Agenda } from "./agenda.ts";
+import { CoreCluster } from "./core-cluster.ts";
 import { expectLife } from "./core-life.ts";
 import { CoreNetwork } from "./core-network.ts";
 import type { Cell, CoreResult } from "./core-types.ts";
@@ -40,14 +37,13 @@ class CoreRun {
   readonly #random: Random;
   readonly #agenda = new Agenda();
   readonly #settings: StreamSettings;
-  readonly #cells = new Map<ReplicaId, Cell>();
-  readonly #onNode = new Map<string, Cell>();
+  readonly #cluster: CoreCluster;
+  readonly #witness = new Witness();
   readonly #observer: Observer;
   readonly #world: World;
   readonly #trace: Trace;
   readonly #network: CoreNetwork;
   #serial = 0;
-  #steps = 0;
   #healing = false;
 
   constructor(seed: number, keptTrace: number) {
@@ -63,17 +59,28 @@ class CoreRun {
     const durability = chance(this.#random, 0.4) ? "disk" : "memory";
     this.#settings = coreSettings(drawSettings(this.#random.fork("settings")), durability, "strong");
     this.#network = new CoreNetwork(this.#random.fork("network"));
+    this.#cluster = new CoreCluster({
+      agenda: this.#agenda,
+      random: this.#random,
+      settings: this.#settings,
+      network: this.#network,
+      observer: this.#observer,
+      witness: this.#witness,
+    });
   }
 
   run(): CoreResult {
     const nodes = ["a", "b", "c", "d", "e"].slice(0, between(this.#random, 3, 5));
     const first = nodes.slice(0, nodes.length === 5 && chance(this.#random, 0.5) ? 5 : 3);
-    const ids = first.map((node) => this.#newId(node));
-    for (const id of ids) {
-      this.#begin(id, createReplica(id, this.#settings, { genesis: majorityOf(ids) }));
+    const ids = first.map((node) => this.#cluster.newId(node));
+    const genesis = majorityOf(ids);
+    for (const [index, node] of nodes.entries()) {
+      const id = ids[index] ?? this.#cluster.newId(node);
+      const origin = { genesis: index < ids.length ? genesis : null };
+      this.#cluster.add(node, createReplica(id, this.#settings, origin));
     }
-    for (const node of nodes) {
-      this.#agenda.at(this.#random.next() * 100, () => this.#tick(node));
+    for (const cell of this.#cluster.cells) {
+      this.#agenda.at(this.#random.next() * 100, () => this.#cluster.tick(cell));
     }
     this.#agenda.at(0, () => this.#work());
     this.#agenda.at(1_000, () => this.#harm(nodes));
@@ -81,7 +88,10 @@ class CoreRun {
     this.#agenda.runUntil(HEAL_AT_MS);
     this.#heal(nodes);
     this.#agenda.runUntil(RUN_MS);
-    expectLife(this.#world, this.#writer(), this.#onNode);
+    expectLife(this.#world, this.#writer(), this.#cluster.cells);
+    for (const { line } of this.#witness.violations) {
+      this.#world.violate("witness", line);
+    }
     const { violations } = this.#world;
     return {
       seed: this.#seed,
@@ -89,133 +99,14 @@ class CoreRun {
       hash: this.#trace.hash(),
       trace: this.#trace,
       world: this.#world,
-      steps: this.#steps,
+      steps: this.#cluster.steps,
     };
-  }
-
-  // --- replicas -----------------------------------------------------------------------------------
-
-  #newId(node: string): ReplicaId {
-    return replicaId(node, this.#random.token(8));
-  }
-
-  #begin(id: ReplicaId, state: ReplicaState): Cell {
-    const probe = this.#observer.probe();
-    const cell: Cell = { id, state, pausedUntil: 0, alive: true, probe, durable: state, nudged: false };
-    this.#cells.set(id, cell);
-    this.#onNode.set(nodeOf(id), cell);
-    return cell;
-  }
-
-  #tick(node: string): void {
-    const cell = this.#onNode.get(node);
-    if (cell?.alive === true && cell.pausedUntil <= this.#agenda.now) {
-      this.#step(cell, { type: "tick", draw: this.#random.next() });
-      const { role } = cell.state;
-      const to = pick(this.#random, [...this.#onNode.values()]);
-      if (role === "empty" && to !== undefined && to !== cell) {
-        this.#step(cell, { type: "join", to: to.id });
-      }
-    }
-    this.#agenda.at(this.#agenda.now + 100, () => this.#tick(node));
-  }
-
-  #step(cell: Cell, event: StreamEvent): void {
-    if (!cell.alive) {
-      return;
-    }
-    if (cell.pausedUntil > this.#agenda.now) {
-      this.#agenda.at(cell.pausedUntil, () => this.#step(cell, event));
-      return;
-    }
-    this.#steps += 1;
-    const before = cell.state;
-    let effects: readonly StreamEffect[];
-    try {
-      ({ state: cell.state, effects } = step(before, event, this.#agenda.now));
-    } catch (thrown) {
-      this.#world.violate("step", `${shortId(cell.id)} at ${event.type}: ${String(thrown)}`);
-      this.#lose(cell);
-      return;
-    }
-    cell.probe(before, event, cell.state, effects);
-    for (const effect of effects) {
-      this.#perform(cell, effect);
-    }
-  }
-
-  #perform(cell: Cell, effect: StreamEffect): void {
-    switch (effect.type) {
-      case "send":
-        for (const to of effect.to) {
-          this.#send(cell.id, to, effect.message);
-        }
-        return;
-      case "store":
-        this.#store(cell, effect.mark);
-        return;
-      case "sendSnapshot":
-        this.#transfer(cell, effect.to);
-        return;
-      case "nudge":
-        if (!cell.nudged) {
-          cell.nudged = true;
-          this.#later(5, () => {
-            cell.nudged = false;
-            this.#step(cell, { type: "nudged" });
-          });
-        }
-        return;
-      default:
-        return;
-    }
-  }
-
-  /** Stores end in their order, each a little later. */
-  #store(cell: Cell, mark: number): void {
-    const { state } = cell;
-    this.#later(1 + this.#random.next() * 10, () => {
-      if (cell.alive && mark > cell.durable.mark) {
-        cell.durable = state;
-        this.#step(cell, { type: "stored", mark });
-      }
-    });
-  }
-
-  #transfer(cell: Cell, to: ReplicaId): void {
-    const { log, commitSeq } = cell.state;
-    const base = log.position(commitSeq);
-    const receiver = this.#cells.get(to);
-    const lost = receiver === undefined || this.#network.delays(nodeOf(cell.id), nodeOf(to)).length === 0;
-    this.#later(20 + this.#random.next() * 200, () => {
-      if (!lost && base !== null) {
-        this.#step(receiver, { type: "snapshotReceived", base: copyOf(base) });
-      }
-      this.#step(cell, { type: "snapshotSent", to, seq: lost || base === null ? null : base.seq });
-    });
-  }
-
-  #later(ms: number, run: () => void): void {
-    this.#agenda.at(this.#agenda.now + ms, run);
-  }
-
-  // --- the network --------------------------------------------------------------------------------
-
-  #send(from: ReplicaId, to: ReplicaId, message: Message): void {
-    for (const delayMs of this.#network.delays(nodeOf(from), nodeOf(to))) {
-      this.#later(delayMs, () => {
-        const cell = this.#cells.get(to);
-        if (cell !== undefined) {
-          this.#step(cell, { type: "message", from, message });
-        }
-      });
-    }
   }
 
   // --- work, harm, members ------------------------------------------------------------------------
 
   #writer(): Cell | undefined {
-    const open = [...this.#onNode.values()].filter(({ alive, state }) => alive && state.role === "open");
+    const open = this.#cluster.cells.filter(({ alive, state }) => alive && state.role === "open");
     return pick(this.#random, open);
   }
 
@@ -229,9 +120,9 @@ class CoreRun {
         this.#serial += 1;
         return Uint8Array.from(String(this.#serial), (digit) => digit.charCodeAt(0));
       });
-      this.#step(writer, { type: "propose", payloads });
+      this.#cluster.step(writer, { type: "propose", payloads });
     }
-    this.#later(this.#random.next() * 300, () => this.#work());
+    this.#cluster.later(this.#random.next() * 300, () => this.#work());
   }
 
   #harm(nodes: readonly string[]): void {
@@ -244,10 +135,10 @@ class CoreRun {
     const lasts = spread(this.#random, 100, 5_000);
     switch (this.#random.below(6)) {
       case 0:
-        this.#crash(this.#onNode.get(aimed), lasts);
+        this.#crash(this.#cluster.on(aimed), lasts);
         break;
       case 1:
-        this.#pause(this.#onNode.get(aimed), lasts);
+        this.#pause(this.#cluster.on(aimed), lasts);
         break;
       case 2:
         this.#cutOff([`${node}>${other}`], lasts);
@@ -262,9 +153,9 @@ class CoreRun {
         );
         break;
       default:
-        this.#moveRole(this.#onNode.get(aimed));
+        this.#moveRole(this.#cluster.on(aimed));
     }
-    this.#later(spread(this.#random, 100, 4_000), () => this.#harm(nodes));
+    this.#cluster.later(spread(this.#random, 100, 4_000), () => this.#harm(nodes));
   }
 
   #pause(cell: Cell | undefined, lasts: number): void {
@@ -275,12 +166,12 @@ class CoreRun {
   }
 
   #moveRole(cell: Cell | undefined): void {
-    const to = pick(this.#random, [...this.#onNode.values()]);
+    const to = pick(this.#random, this.#cluster.cells);
     if (cell?.alive === true && to !== undefined) {
       const event: StreamEvent = chance(this.#random, 0.5)
         ? { type: "claim", configuration: null, force: true }
         : { type: "handOver", to: to.id };
-      this.#step(cell, event);
+      this.#cluster.step(cell, event);
     }
   }
 
@@ -288,13 +179,8 @@ class CoreRun {
     this.#trace.note("net", `cut ${links.join(" ")} for ${lasts}`);
     for (const link of links) {
       this.#network.cut.add(link);
-      this.#later(lasts, () => this.#network.cut.delete(link));
+      this.#cluster.later(lasts, () => this.#network.cut.delete(link));
     }
-  }
-
-  #lose(cell: Cell): void {
-    cell.alive = false;
-    this.#observer.ended(cell.id, true);
   }
 
   #crash(cell: Cell | undefined, downMs: number): void {
@@ -306,25 +192,13 @@ class CoreRun {
       return;
     }
     this.#trace.note("net", `crash of ${shortId(cell.id)}`);
-    cell.alive = false;
-    this.#observer.ended(cell.id, !disk);
-    this.#later(downMs, () => this.#restart(cell, disk));
-  }
-
-  #restart(cell: Cell, disk: boolean): void {
-    const node = nodeOf(cell.id);
-    if (this.#onNode.get(node) !== cell) {
-      return;
-    }
-    if (disk) {
-      const { hard, log, commitSeq, tailCertain } = cell.durable;
-      const stored = { hard, log, commitSeq, tailCertain };
-      const nowMs = this.#agenda.now;
-      this.#begin(cell.id, createReplica(cell.id, this.#settings, { stored, nowMs, life: `${nowMs}` }));
-    } else {
-      const id = this.#newId(node);
-      this.#begin(id, createReplica(id, this.#settings));
-    }
+    this.#cluster.end(cell, !disk);
+    const { life } = cell;
+    this.#cluster.later(downMs, () => {
+      if (cell.life === life) {
+        this.#cluster.restart(cell);
+      }
+    });
   }
 
   #keep(nodes: readonly string[]): void {
@@ -337,16 +211,16 @@ class CoreRun {
       const members = this.#withoutLost(configuration.members);
       const changed = this.#healing ? members : this.#change(nodes, members);
       if (changed.join() !== configuration.members.join() && changed.includes(writer.id)) {
-        this.#step(writer, { type: "claim", configuration: majorityOf(changed), force: false });
+        this.#cluster.step(writer, { type: "claim", configuration: majorityOf(changed), force: false });
       }
     }
-    this.#later(300 + this.#random.next() * 2_000, () => this.#keep(nodes));
+    this.#cluster.later(300 + this.#random.next() * 2_000, () => this.#keep(nodes));
   }
 
   /** Lost members are replaced by those that run in their place, as an operator would do. */
   #withoutLost(members: readonly ReplicaId[]): ReplicaId[] {
     return members.map((member) => {
-      const here = this.#onNode.get(nodeOf(member));
+      const here = this.#cluster.on(nodeOf(member));
       const lost = this.#world.replicas.get(member)?.lost === true;
       return lost && here?.alive === true ? here.id : member;
     });
@@ -365,16 +239,12 @@ class CoreRun {
 
   /** An empty replica in place of the one on a node that is no member; null when that one is still needed. */
   #fresh(node: string): ReplicaId | null {
-    const old = this.#onNode.get(node);
-    if (old !== undefined && !keepsQuorums(this.#world, old.id)) {
+    const old = this.#cluster.on(node);
+    if (old === undefined || !keepsQuorums(this.#world, old.id)) {
       return null;
     }
-    if (old !== undefined) {
-      this.#lose(old);
-    }
-    const id = this.#newId(node);
-    this.#begin(id, createReplica(id, this.#settings));
-    return id;
+    this.#cluster.refresh(old);
+    return old.id;
   }
 
   // --- the end ------------------------------------------------------------------------------------
@@ -384,19 +254,15 @@ class CoreRun {
     this.#healing = true;
     this.#network.heal();
     for (const node of nodes) {
-      const cell = this.#onNode.get(node);
+      const cell = this.#cluster.on(node);
       if (cell !== undefined) {
         cell.pausedUntil = 0;
         if (!cell.alive) {
-          this.#restart(cell, this.#settings.durability === "disk");
+          this.#cluster.restart(cell);
         }
       }
     }
   }
-}
-
-function copyOf({ seq, epoch, chain }: Position): Position {
-  return { seq, epoch, chain };
 }
 
 /** One seed; `keptTrace`: records of the trace that are kept. */

@@ -1,6 +1,5 @@
 /** What `core-run.ts` is made of: one replica with what stands around it, and what comes of a seed. */
-import type { ReplicaId } from "../../../lib/stream/replica-id.ts";
-import type { ReplicaState } from "../../../lib/stream/replica-state.ts";
+import type { Host } from "../../stream/walk/host.ts";
 import type { Observer } from "./observer.ts";
 import type { Trace } from "./trace.ts";
 import type { Violation, World } from "./world.ts";
@@ -14,13 +13,11 @@ export interface CoreResult {
   readonly steps: number;
 }
 
-export interface Cell {
-  readonly id: ReplicaId;
-  state: ReplicaState;
+export interface Cell extends Host {
   pausedUntil: number;
   alive: boolean;
-  readonly probe: ReturnType<Observer["probe"]>;
-  /** What is durable, in disk mode: the state as of the last store that is done. */
-  durable: ReplicaState;
+  /** Counts beginnings and ends of its process. */
+  life: number;
+  probe: ReturnType<Observer["probe"]>;
   nudged: boolean;
 }
