@@ -112,8 +112,13 @@ function whenEmpty(state: BootstrapState): Decision {
 function recordToFound(state: BootstrapState): BootstrapRecord | null {
   const { config, seen, attempts } = state;
   const nodes = expectedNodes(state);
-  const isFree = [...seen.values()].every(({ kept }) => kept.phase === "empty");
-  if (nodes === null || nodes[0] !== config.self.node || !isFree) {
+  if (nodes === null || nodes[0] !== config.self.node) {
+    return null;
+  }
+  const isFree = [...seen].every(
+    ([node, { kept }]) => kept.phase === "empty" || !concerns(config, nodes, node),
+  );
+  if (!isFree) {
     return null;
   }
   const members: MapMember[] = [];
@@ -127,6 +132,11 @@ function recordToFound(state: BootstrapState): BootstrapRecord | null {
   const { node, incarnation } = config.self;
   const genesis = members.slice(0, ROOT_MEMBERS_MAX).map((each) => replicaId(each.node, each.incarnation));
   return { lineage: `${node}-${incarnation}-${attempts + 1}`, settings: config.settings, members, genesis };
+}
+
+/** Whether what a node holds keeps these from beginning. Who only counts nodes knows no strangers. */
+function concerns({ expected }: BootstrapConfig, nodes: readonly string[], node: string): boolean {
+  return nodes.includes(node) || (expected !== null && "count" in expected);
 }
 
 /** The nodes that begin together, sorted; null when they are not known yet, or this node only joins. */
@@ -202,8 +212,9 @@ function whomToYield({ config, seen }: BootstrapState, record: BootstrapRecord):
     if (theirs === null || theirs === record.lineage) {
       continue;
     }
-    const isMember = record.members.some((member) => member.node === node);
-    if (kept.phase === "running" && (settled || isMember)) {
+    const nodes = record.members.map((member) => member.node);
+    const isMember = nodes.includes(node);
+    if (kept.phase === "running" && (settled || concerns(config, nodes, node))) {
       return `${node} runs lineage ${theirs}`;
     }
     if (kept.phase === "prepared" && isMember && founderOf(kept.record).node <= config.self.node) {

@@ -28,7 +28,6 @@ import {
   type BootstrapMessage,
   type BootstrapRecord,
   type Expected,
-  founderOf,
   type Kept,
   lineageOf,
   settingsDifferences,
@@ -87,6 +86,8 @@ export function stepBootstrap(state: BootstrapState, event: BootstrapEvent): Boo
   }
 }
 
+type Prepare = Extract<BootstrapMessage, { readonly type: "prepare" }>;
+
 // --- events -------------------------------------------------------------------------------------
 
 function tick(state: BootstrapState): BootstrapStep {
@@ -115,7 +116,7 @@ function receive(state: BootstrapState, message: BootstrapMessage): BootstrapSte
     }
     case "prepare": {
       const { record, question } = message;
-      const taken = isAcceptable(state, record, message.orphaned);
+      const taken = isAcceptable(state, message);
       const kept: Kept = taken ? { phase: "prepared", record } : state.kept;
       const held = taken ? { ...state, kept } : state;
       const isOurs = held.kept.phase === "prepared" && lineageOf(held.kept) === record.lineage;
@@ -152,22 +153,16 @@ function answer(
   return { type: "send", to, message };
 }
 
-/** Whether this node may be prepared for a record: it holds nothing, and is meant as it is. */
-function isAcceptable(
-  { config, kept, seen }: BootstrapState,
-  record: BootstrapRecord,
-  isOrphaned: boolean,
-): boolean {
+/** Whether this node may be prepared: it holds nothing, is meant as it is, and the life of who asks is not over. */
+function isAcceptable({ config, kept, seen }: BootstrapState, { from, record }: Prepare): boolean {
   const { self, settings, expected } = config;
   const me = record.members.find(({ node }) => node === self.node);
-  const founder = founderOf(record);
-  const isFounderGone = (seen.get(founder.node)?.incarnation ?? "") > founder.incarnation;
   return (
     kept.phase === "empty" &&
     me?.incarnation === self.incarnation &&
     settingsDifferences(settings, record.settings).length === 0 &&
     isExpected(expected, record) &&
-    (isOrphaned || !isFounderGone)
+    (seen.get(from.node)?.incarnation ?? "") <= from.incarnation
   );
 }
 
