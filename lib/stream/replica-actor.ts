@@ -346,14 +346,11 @@ export class StreamReplica extends Actor<StreamProtocol, ReplicaHome, ReplicaArg
     const intake = new RequestIntake({
       home,
       send: (early, answer) => {
-        const send = (): void => {
-          this.#fault("answer");
-          answer();
-        };
+        this.#fault("answer");
         if (early) {
-          pace.send(send);
+          pace.send(answer);
         } else {
-          send();
+          answer();
         }
       },
       propose: (joined) => this.#propose(joined),
