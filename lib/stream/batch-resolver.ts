@@ -3,26 +3,21 @@
  * Whatever is refused is refused before it has had any effect.
  */
 import { messageOf, SupercastError } from "../base/errors.ts";
-import { encodeInto } from "../wire/codec.ts";
-import {
-  BATCH_HEAD_BYTES,
-  decodeRow,
-  encodeRequestRow,
-  problemOfRequest,
-  type RequestRow,
-} from "./batch-codec.ts";
+import { BATCH_HEAD_BYTES, BatchBuilder, problemOfRequest, type RequestRow } from "./batch-codec.ts";
 import type { ClientTable } from "./client-table.ts";
-import {
-  KeyLocked,
-  type RequestOutcome,
-  type Resolution,
-  type StreamDefinition,
-  type StreamRequest,
-} from "./definition.ts";
+import { KeyLocked, type RequestOutcome, type StreamDefinition, type StreamRequest } from "./definition.ts";
 import type { Overlay } from "./overlay.ts";
 import type { StateLimits } from "./state-limits.ts";
 
-const NOWHERE = new Uint8Array(0);
+/** For one batch at a time: a batch is resolved in one go. */
+let room = new Uint8Array(0);
+
+function roomOf(bytes: number): Uint8Array {
+  if (room.length < bytes) {
+    room = new Uint8Array(bytes);
+  }
+  return room.subarray(0, bytes);
+}
 
 /** What a batch is resolved against. */
 export interface ResolverParts {
@@ -37,10 +32,9 @@ export interface ResolverParts {
 /** One batch on its way to becoming the payload of entry `seq`. */
 export class BatchResolver {
   readonly rows: RequestRow[] = [];
-  readonly encoded: Uint8Array[] = [];
   readonly #seq: number;
   readonly #parts: ResolverParts;
-  #bytes = BATCH_HEAD_BYTES;
+  readonly #builder: BatchBuilder;
   #full = false;
   /** Whether a request of this batch, or one before it, waits for a key. */
   #endsAtRelease: boolean;
@@ -49,6 +43,12 @@ export class BatchResolver {
     this.#seq = seq;
     this.#parts = parts;
     this.#endsAtRelease = parts.endsAtRelease;
+    this.#builder = new BatchBuilder(roomOf(parts.limits.entryBytes));
+  }
+
+  /** The payload of what has been taken. */
+  payload(): Uint8Array {
+    return this.#builder.finish();
   }
 
   take(request: StreamRequest): RequestOutcome {
@@ -99,26 +99,21 @@ export class BatchResolver {
     this.#admit(request);
     const { definition, overlay, limits } = this.#parts;
     const resolution = definition.resolve(overlay, request.operation, this.#seq);
-    const answerBytes = this.#admitAnswer(request, resolution);
-    const bytes = encodeRequestRow(request, request.doneBelow, resolution);
-    if (BATCH_HEAD_BYTES + bytes.length > limits.entryBytes) {
-      const most = limits.entryBytes - BATCH_HEAD_BYTES;
+    const row = this.#builder.add(request, request.doneBelow, resolution);
+    if (row.kind === "tooLong") {
+      const [bytes, most] = [row.bytes - BATCH_HEAD_BYTES, limits.entryBytes - BATCH_HEAD_BYTES];
       throw new SupercastError(
         "payload_too_large",
-        `the operation comes to ${bytes.length} bytes; allowed: ${most}`,
+        `the operation comes to ${bytes} bytes; allowed: ${most}`,
       );
     }
-    if (this.#bytes + bytes.length > limits.entryBytes) {
+    if (row.kind === "full") {
       this.#full = true;
       return { kind: "deferred" };
     }
-    const row = decodeRow(bytes);
-    if (row.kind !== "request") {
-      throw new SupercastError("internal", "a request's row came back as another one");
-    }
+    const answerBytes = this.#admitAnswer(row);
+    this.#builder.keep();
     this.rows.push(row);
-    this.encoded.push(bytes);
-    this.#bytes += bytes.length;
     overlay.add(this.#seq, row, answerBytes);
     this.#full = this.#endsAtRelease && resolution.releases === true;
     return { kind: "new", answer: row.answer };
@@ -143,9 +138,9 @@ export class BatchResolver {
   }
 
   /** The bytes of the answer; throws when its client, or all of them, may not keep so many. */
-  #admitAnswer({ clientId, requestSeq }: StreamRequest, { answer }: Resolution): number {
+  #admitAnswer({ clientId, spans: [start = 0, end = 0] }: RequestRow): number {
     const { clients, overlay, limits } = this.#parts;
-    const bytes = Math.abs(encodeInto([clientId, requestSeq, answer], NOWHERE, 0, 0));
+    const bytes = end - start;
     if (bytes > limits.clientBytes) {
       throw new SupercastError(
         "payload_too_large",

@@ -31,6 +31,8 @@ export interface Client {
 export class ClientTable {
   readonly hash = new StateHash();
   readonly #clients = new Map<string, Client>();
+  /** Those whose hash is not up to date. */
+  readonly #touched = new Map<string, Client>();
   #inserted = 0;
   #bytes = 0;
 
@@ -55,13 +57,26 @@ export class ClientTable {
     return requestSeq < client.doneBelow ? "belowDone" : (client.answers.get(requestSeq) ?? null);
   }
 
-  /** A request has been executed by the entry at `stored.seq`; `doneBelow` as it said. */
-  record(request: RequestId, doneBelow: number, stored: StoredAnswer): void {
+  /**
+   * A request has been executed by the entry at `stored.seq`; `doneBelow` as it said, `hash` that of its
+   * answer. The client's own hash is taken by `settle`, once for all requests of an entry.
+   */
+  record(request: RequestId, doneBelow: number, stored: StoredAnswer, hash: ThingHash): void {
     const { clientId, requestSeq } = request;
     const client = this.#clients.get(clientId) ?? this.#insert(clientId);
     this.#dropBelow(client, doneBelow);
-    this.put(client, clientId, requestSeq, stored);
-    this.touch(client, clientId, Math.max(client.doneBelow, doneBelow), stored.seq);
+    this.#keep(client, requestSeq, stored, hash);
+    client.doneBelow = Math.max(client.doneBelow, doneBelow);
+    client.lastSeq = stored.seq;
+    this.#touched.set(clientId, client);
+  }
+
+  /** At the end of an entry: the hashes of the clients that it has touched. */
+  settle(): void {
+    for (const [clientId, client] of this.#touched) {
+      this.touch(client, clientId, client.doneBelow, client.lastSeq);
+    }
+    this.#touched.clear();
   }
 
   /** Forgets a client that has no request after the entry at `idleSinceSeq`. */
@@ -71,6 +86,7 @@ export class ClientTable {
       this.#dropBelow(client, Number.POSITIVE_INFINITY);
       this.hash.remove(client.hash);
       this.#clients.delete(clientId);
+      this.#touched.delete(clientId);
     }
   }
 
@@ -81,8 +97,12 @@ export class ClientTable {
     return client;
   }
 
-  put(client: Client, clientId: string, requestSeq: number, { seq, epoch, answer }: StoredAnswer): void {
-    const hash = hashOf(HASH_ANSWER, [clientId, requestSeq, answer], seq, epoch);
+  put(client: Client, clientId: string, requestSeq: number, stored: StoredAnswer): void {
+    const { seq, epoch, answer } = stored;
+    this.#keep(client, requestSeq, stored, hashOf(HASH_ANSWER, [clientId, requestSeq, answer], seq, epoch));
+  }
+
+  #keep(client: Client, requestSeq: number, { seq, epoch, answer }: StoredAnswer, hash: ThingHash): void {
     client.answers.set(requestSeq, { seq, epoch, answer, hash });
     client.bytes += hash.bytes;
     this.#bytes += hash.bytes;

@@ -7,7 +7,7 @@
  */
 import { SupercastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
-import { type BatchRow, decodeBatch, encodeExpiryRow, joinRows, type RequestRow } from "./batch-codec.ts";
+import { BatchBuilder, type BatchRow, decodeBatch, type RequestRow } from "./batch-codec.ts";
 import { BatchResolver } from "./batch-resolver.ts";
 import { ClientTable } from "./client-table.ts";
 import type {
@@ -21,6 +21,7 @@ import type {
 import { type Entry, KIND_BARRIER, KIND_BATCH, ORIGIN, type Position } from "./entry.ts";
 import { Overlay } from "./overlay.ts";
 import { SnapshotCut } from "./snapshot-cut.ts";
+import { HASH_ANSWER, HASH_RECORD, hashOfBytes } from "./state-hash.ts";
 import { DEFAULT_STATE_LIMITS, type StateLimits } from "./state-limits.ts";
 import { Table } from "./table.ts";
 
@@ -91,6 +92,8 @@ export class ReplicatedState {
   apply(entry: Entry): AppliedAnswer[] {
     invariant(entry.seq === this.appliedSeq + 1, "entries are applied in order, without a hole");
     const rows = this.#rowsOf(entry);
+    const { payload } = entry;
+    const bytes = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
     const answers: AppliedAnswer[] = [];
     const skipped: number[] = [];
     for (const [index, row] of rows.entries()) {
@@ -98,12 +101,13 @@ export class ReplicatedState {
         this.#forget(row.clientIds, row.idleSinceSeq);
         continue;
       }
-      const answer = this.#execute(row, entry);
+      const answer = this.#execute(row, entry, bytes);
       answers.push(answer);
       if (answer.kind !== "executed") {
         skipped.push(index);
       }
     }
+    this.#clients.settle();
     const { seq, epoch, chain } = entry;
     this.#position = { seq, epoch, chain };
     this.#resolvedSeq = Math.max(this.#resolvedSeq, seq);
@@ -132,9 +136,9 @@ export class ReplicatedState {
     }
   }
 
-  /** A request takes effect once, whatever the log holds. */
-  #execute(row: RequestRow, { seq, epoch }: Entry): AppliedAnswer {
-    const { clientId, requestSeq, doneBelow, answer, changes } = row;
+  /** A request takes effect once, whatever the log holds. `bytes`: the payload that the row was read from. */
+  #execute(row: RequestRow, { seq, epoch }: Entry, bytes: DataView): AppliedAnswer {
+    const { clientId, requestSeq, doneBelow, answer, changes, spans } = row;
     const found = this.#clients.find(clientId, requestSeq);
     if (found === "belowDone") {
       return { clientId, requestSeq, kind: "belowDone", answer: undefined };
@@ -142,10 +146,14 @@ export class ReplicatedState {
     if (found !== null) {
       return { clientId, requestSeq, kind: "repeated", answer: found.answer };
     }
-    for (const change of changes) {
-      this.#table.apply(change, seq);
+    for (const [index, change] of changes.entries()) {
+      const [start = 0, end = 0] = [spans[2 + index], spans[3 + index]];
+      const hash = "deleted" in change ? null : hashOfBytes(HASH_RECORD, bytes, start, end, seq);
+      this.#table.apply(change, seq, hash);
     }
-    this.#clients.record(row, doneBelow, { seq, epoch, answer });
+    const [start = 0, end = 0] = spans;
+    const hash = hashOfBytes(HASH_ANSWER, bytes, start, end, seq, epoch);
+    this.#clients.record(row, doneBelow, { seq, epoch, answer }, hash);
     return { clientId, requestSeq, kind: "executed", answer };
   }
 
@@ -175,7 +183,7 @@ export class ReplicatedState {
     if (batch.rows.length === 0) {
       return { payload: null, outcomes };
     }
-    return { payload: this.#close(seq, batch.rows, batch.encoded), outcomes };
+    return { payload: this.#close(seq, batch.rows, batch.payload()), outcomes };
   }
 
   /**
@@ -187,7 +195,9 @@ export class ReplicatedState {
     this.#checkNext(seq);
     invariant(idleSinceSeq < seq, "a client is expired for what lies behind");
     const row: BatchRow = { kind: "expiry", clientIds: [...clientIds], idleSinceSeq };
-    return this.#close(seq, [row], [encodeExpiryRow(row.clientIds, idleSinceSeq)]);
+    const batch = new BatchBuilder(new Uint8Array(this.#limits.entryBytes));
+    batch.addExpiry(row.clientIds, idleSinceSeq);
+    return this.#close(seq, [row], batch.finish());
   }
 
   /** Up to `max` clients without a request after entry `idleSinceSeq`, the longest idle first. Looks at all. */
@@ -211,8 +221,7 @@ export class ReplicatedState {
     invariant(seq === next + 1, "a batch is resolved for the entry after all that went before");
   }
 
-  #close(seq: number, rows: readonly BatchRow[], encoded: readonly Uint8Array[]): Uint8Array {
-    const payload = joinRows(encoded);
+  #close(seq: number, rows: readonly BatchRow[], payload: Uint8Array): Uint8Array {
     this.#overlay.close({ seq, payload, rows });
     this.#resolvedSeq = seq;
     return payload;

@@ -16,6 +16,7 @@ import { chained, type Entry, KIND_BARRIER, KIND_BATCH, type Position } from "./
 import type { StateContent } from "./replicated-state.ts";
 import { SNAPSHOT_FORMAT, type SnapshotPart } from "./snapshot-cut.ts";
 import { CHUNK_KINDS, type ChunkKind } from "./snapshot-messages.ts";
+import { HASH_ANSWER, hashOf } from "./state-hash.ts";
 import { Table } from "./table.ts";
 
 export class SnapshotStage {
@@ -153,7 +154,9 @@ export class SnapshotStage {
     const cutLater = new Set(clientsOf(rows).filter((id) => (this.#clients.client(id)?.lastSeq ?? 0) >= seq));
     for (const row of rows) {
       if (row.kind === "request" && !cutLater.has(row.clientId)) {
-        this.#clients.record(row, row.doneBelow, { seq, epoch, answer: row.answer });
+        const { clientId, requestSeq, answer } = row;
+        const hash = hashOf(HASH_ANSWER, [clientId, requestSeq, answer], seq, epoch);
+        this.#clients.record(row, row.doneBelow, { seq, epoch, answer }, hash);
       } else if (row.kind === "expiry") {
         for (const clientId of row.clientIds) {
           if (!cutLater.has(clientId)) {
@@ -162,6 +165,7 @@ export class SnapshotStage {
         }
       }
     }
+    this.#clients.settle();
   }
 
   #end(fields: Fields): void {

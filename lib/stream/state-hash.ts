@@ -36,18 +36,29 @@ export function hashOf(
   seq: number,
   epoch: Epoch | null = null,
 ): ThingHash {
-  // Not by way of EPOCH_ZERO: `ownerWord` remembers one owner, and that should be the writer's.
-  const epochOwner = epoch === null ? NO_OWNER_WORD : ownerWord(epoch.owner);
-  const link = { epochCounter: epoch?.counter ?? 0, epochOwner, seq, kind };
-  const word: Word64 = { high: CHAIN_START.high, low: CHAIN_START.low };
   const length = encodeInto(content, scratch, 0, SCRATCH_BYTES);
   if (length >= 0) {
-    extendChain(word, link, scratchView, 0, length);
-  } else {
-    const bytes = encode(content);
-    extendChain(word, link, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
+    return hashOfBytes(kind, scratchView, 0, length, seq, epoch);
   }
-  return { high: word.high | 0, low: word.low | 0, bytes: Math.abs(length) };
+  const bytes = encode(content);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return hashOfBytes(kind, view, 0, bytes.length, seq, epoch);
+}
+
+/** The same for content whose bytes in the codec stand in `view` from `start` to `end`. */
+export function hashOfBytes(
+  kind: number,
+  view: DataView,
+  start: number,
+  end: number,
+  seq: number,
+  epoch: Epoch | null = null,
+): ThingHash {
+  // Not by way of EPOCH_ZERO: `ownerWord` remembers one owner, and that should be the writer's.
+  const epochOwner = epoch === null ? NO_OWNER_WORD : ownerWord(epoch.owner);
+  const word: Word64 = { high: CHAIN_START.high, low: CHAIN_START.low };
+  extendChain(word, { epochCounter: epoch?.counter ?? 0, epochOwner, seq, kind }, view, start, end);
+  return { high: word.high | 0, low: word.low | 0, bytes: end - start };
 }
 
 export class StateHash {

@@ -46,8 +46,11 @@ export class Table implements ReadView {
     return this.#records.get(key);
   }
 
-  /** A change of the entry at `seq`. Throws `invalid_message` for a value that cannot travel, and changes nothing then. */
-  apply(change: Change, seq: number): void {
+  /**
+   * A change of the entry at `seq`. `known`: the hash of `[key, value]`, where that has been taken already.
+   * Throws `invalid_message` for a value that cannot travel, and changes nothing then.
+   */
+  apply(change: Change, seq: number, known: ThingHash | null = null): void {
     const { key } = change;
     const record = this.#records.get(key);
     invariant(record === undefined || record.seq <= seq, "a record is changed by later entries only");
@@ -60,7 +63,7 @@ export class Table implements ReadView {
       return;
     }
     const { value } = change;
-    const hash = hashOf(HASH_RECORD, [key, value], seq);
+    const hash = known ?? hashOf(HASH_RECORD, [key, value], seq);
     this.hash.add(hash);
     if (record === undefined) {
       this.#inserted += 1;

@@ -1,7 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { InvariantError } from "../../lib/base/invariant.ts";
-import { encodeRequestRow, joinRows } from "../../lib/stream/batch-codec.ts";
 import type { RequestOutcome, StreamRequest } from "../../lib/stream/definition.ts";
 import {
   EntryLog,
@@ -9,6 +8,7 @@ import {
   newState,
   type Operation,
   operation,
+  payloadOf,
   replayed,
   request,
   valuesOf,
@@ -25,7 +25,7 @@ function codeOf(outcome: RequestOutcome | undefined): string | undefined {
 /** A batch as no writer would resolve it. */
 function rawBatch(clientId: string, requestSeq: number, doneBelow: number, value: unknown): Uint8Array {
   const changes = [{ key: "a", value }];
-  return joinRows([encodeRequestRow({ clientId, requestSeq }, doneBelow, { answer: value, changes })]);
+  return payloadOf([{ clientId, requestSeq, doneBelow, answer: value, changes }]);
 }
 
 describe("a replicated state that applies entries", () => {

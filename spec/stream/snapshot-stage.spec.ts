@@ -1,13 +1,21 @@
 /** Snapshots cut while the state goes on, and staged: the state at the end is that of the log. */
 import { expect } from "chai";
 import fc from "fast-check";
-import { encodeExpiryRow, encodeRequestRow, joinRows } from "../../lib/stream/batch-codec.ts";
 import type { Change } from "../../lib/stream/definition.ts";
 import { ReplicatedState } from "../../lib/stream/replicated-state.ts";
 import type { SnapshotCut, SnapshotPart } from "../../lib/stream/snapshot-cut.ts";
 import { SnapshotStage } from "../../lib/stream/snapshot-stage.ts";
 import { decode, encode } from "../../lib/wire/codec.ts";
-import { definition, EntryLog, newState, replayed, request, Writer } from "./state-support.ts";
+import {
+  definition,
+  EntryLog,
+  newState,
+  payloadOf,
+  type RowInput,
+  replayed,
+  request,
+  Writer,
+} from "./state-support.ts";
 
 const NO_BOUND = Number.POSITIVE_INFINITY;
 
@@ -48,13 +56,19 @@ const requestRow = fc
     answer: fc.nat(9),
     changes: fc.array(change, { maxLength: 3 }),
   })
-  .map(({ clientId, requestSeq, back, answer, changes }) =>
-    encodeRequestRow({ clientId, requestSeq }, Math.max(0, requestSeq - back), { answer, changes }),
+  .map(
+    ({ clientId, requestSeq, back, answer, changes }): RowInput => ({
+      clientId,
+      requestSeq,
+      doneBelow: Math.max(0, requestSeq - back),
+      answer,
+      changes,
+    }),
   );
-const expiryRow = (seq: number): fc.Arbitrary<Uint8Array> =>
+const expiryRow = (seq: number): fc.Arbitrary<RowInput> =>
   fc
     .tuple(fc.array(names.clients, { maxLength: 2 }), fc.nat(seq - 1))
-    .map(([clientIds, idleSinceSeq]) => encodeExpiryRow(clientIds, idleSinceSeq));
+    .map(([clientIds, idleSinceSeq]) => ({ clientIds, idleSinceSeq }));
 const payloads = (length: number): fc.Arbitrary<readonly (Uint8Array | null)[]> =>
   fc.tuple(
     ...Array.from({ length }, (_, index) =>
@@ -66,7 +80,7 @@ const payloads = (length: number): fc.Arbitrary<readonly (Uint8Array | null)[]> 
               minLength: 1,
               maxLength: 4,
             })
-            .map(joinRows),
+            .map(payloadOf),
         },
         { weight: 1, arbitrary: fc.constant(null) },
       ),

@@ -1,8 +1,11 @@
 /** A small store as a stream's definition, a log, and a writer that goes by them. */
 import fc from "fast-check";
 import { SupercastError } from "../../lib/base/errors.ts";
+import { invariant } from "../../lib/base/invariant.ts";
 import type { Epoch } from "../../lib/journal/epoch.ts";
+import { BatchBuilder } from "../../lib/stream/batch-codec.ts";
 import type {
+  Change,
   ReadView,
   Resolution,
   ResolvedBatch,
@@ -171,4 +174,32 @@ export function replayed(entries: readonly Entry[]): ReplicatedState {
 
 export function valuesOf(state: ReplicatedState): Readonly<Record<string, unknown>> {
   return Object.fromEntries(KEYS.map((key) => [key, state.query(key, false)]));
+}
+
+/** A row of a batch as no writer need have resolved it. */
+export type RowInput =
+  | {
+      readonly clientId: string;
+      readonly requestSeq: number;
+      readonly doneBelow: number;
+      readonly answer: unknown;
+      readonly changes: readonly Change[];
+    }
+  | { readonly clientIds: readonly string[]; readonly idleSinceSeq: number };
+
+const ROOM_BYTES = 64 * 1024;
+
+/** The payload of a batch with these rows. */
+export function payloadOf(rows: readonly RowInput[]): Uint8Array {
+  const builder = new BatchBuilder(new Uint8Array(ROOM_BYTES));
+  for (const row of rows) {
+    if ("clientIds" in row) {
+      builder.addExpiry(row.clientIds, row.idleSinceSeq);
+    } else {
+      const { clientId, requestSeq, doneBelow, ...resolution } = row;
+      invariant(builder.add({ clientId, requestSeq }, doneBelow, resolution).kind === "request", "it fits");
+      builder.keep();
+    }
+  }
+  return builder.finish();
 }
