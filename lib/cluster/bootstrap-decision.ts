@@ -151,7 +151,7 @@ export function expectedNodes({ config, seen, up }: BootstrapState): readonly st
   }
   const alike = [...seen].filter(([, each]) => each.expected !== null).map(([node]) => node);
   const nodes = [self.node, ...alike].sort().slice(0, expected.count);
-  const isUnheard = up.some((node) => !seen.has(node) && node < self.node);
+  const isUnheard = up.some((node) => !seen.has(node)); // it may have a lower name, or hold something
   return nodes.length < expected.count || isUnheard ? null : nodes;
 }
 
