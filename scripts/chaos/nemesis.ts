@@ -33,14 +33,14 @@ export const PATIENCES: Patiences = {
   recoveryMaxMs: 5_000,
   acceptDeadlineMs: 30_000,
   wholeDeadlineMs: 60_000,
-  damagedMs: 15_000,
+  damagedMs: 40_000,
   pauseMinMs: 300,
   pauseSpreadMs: 1_200,
   operation: { attemptMs: 1_000, deadlineMs: 8_000 },
   finalRead: { attemptMs: 1_000, deadlineMs: 30_000 },
 };
 
-const WHOLE_POLL_MS = 100;
+const POLL_MS = 50;
 
 export interface NemesisParts {
   readonly stage: Stage;
@@ -56,7 +56,7 @@ export interface NemesisParts {
 
 export interface Round {
   readonly faults: readonly Fault[];
-  /** From the end of healing until writes were accepted in every partition. */
+  /** From the end of healing, which a process is when its node answers again, until writes were accepted in every partition. */
   readonly recoveryMs: number;
   /** From the end of healing until the cluster was whole. */
   readonly wholeMs: number;
@@ -102,7 +102,7 @@ export class Nemesis {
       if (signal.aborted) {
         return undefined;
       }
-      await this.#sleep(WHOLE_POLL_MS);
+      await this.#sleep(POLL_MS);
     }
   }
 
@@ -144,9 +144,7 @@ export class Nemesis {
       case "killAll":
         await Promise.all(fault.nodes.map((node) => stage.killNode(node)));
         await this.#sleep(fault.holdMs);
-        for (const node of fault.nodes) {
-          this.#startUnlessEnding(node);
-        }
+        await Promise.all(fault.nodes.map((node) => this.#startAgain(node)));
         return;
       case "pause":
         stage.pauseNode(fault.node);
@@ -199,7 +197,7 @@ export class Nemesis {
     } else if (!accepted) {
       this.violations.push(`recovery: no write accepted in time while ${node} was down`);
     }
-    this.#startUnlessEnding(node);
+    await this.#startAgain(node);
   }
 
   /**
@@ -227,12 +225,24 @@ export class Nemesis {
     this.#wiped = true;
     await this.#parts.stage.killNode(node);
     await this.#parts.stage.wipe(node);
-    this.#startUnlessEnding(node);
+    await this.#startAgain(node);
   }
 
-  #startUnlessEnding(node: string): void {
-    if (!this.#parts.signal.aborted) {
-      this.#parts.stage.startNode(node);
+  /** Resolves when the node answers, or its process has ended, or it takes too long, which others notice. */
+  async #startAgain(node: string): Promise<void> {
+    const { stage, view, signal, patiences } = this.#parts;
+    if (signal.aborted) {
+      return;
+    }
+    stage.startNode(node);
+    const deadline = performance.now() + patiences.wholeDeadlineMs;
+    while (
+      !signal.aborted &&
+      stage.isAlive(node) &&
+      performance.now() < deadline &&
+      !(await view.answers(node))
+    ) {
+      await this.#sleep(POLL_MS);
     }
   }
 

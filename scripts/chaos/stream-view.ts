@@ -82,6 +82,11 @@ export class StreamView implements ClusterView {
     return [...new Set(writers.map(nodeOf))];
   }
 
+  async answers(node: string): Promise<boolean> {
+    const answer = await this.#caller.call(node, "manager", { type: "liveNodes" }, STATUS_TIMEOUT_MS);
+    return answer.status === "ok";
+  }
+
   async lacks(): Promise<string | undefined> {
     const lacking = await Promise.all(
       this.#streams.map(async (wanted) => {

@@ -48,6 +48,8 @@ export interface Target {
 export interface ClusterView {
   /** Nodes that are writer of a partition now, as far as can be seen. */
   writers(): Promise<readonly string[]>;
+  /** Whether this node answers at all. */
+  answers(node: string): Promise<boolean>;
   /**
    * What is lacking to full strength: every partition with an open writer and all its copies there and caught up.
    * Undefined when nothing is.

@@ -147,6 +147,10 @@ export class PlayCluster implements Stage, ClusterView, Target {
     return Promise.resolve(this.nodes.slice(0, 1));
   }
 
+  answers(node: string): Promise<boolean> {
+    return Promise.resolve(this.isAlive(node));
+  }
+
   lacks(): Promise<string | undefined> {
     const dead = this.nodes.find((node) => !this.isAlive(node));
     return Promise.resolve(dead === undefined ? undefined : `${dead} is dead`);

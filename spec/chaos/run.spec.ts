@@ -68,8 +68,14 @@ async function play(
 describe("A chaos run", function () {
   this.timeout(20_000);
 
-  it("passes a cluster that keeps its promises, and has done every kind of fault and undone it", async () => {
-    const { cluster, result, log } = await play({ durability: "disk", durationMs: 4_000 });
+  let onDisk: Played;
+
+  before(async () => {
+    onDisk = await play({ durability: "disk", durationMs: 4_000 });
+  });
+
+  it("passes a cluster that keeps its promises, and has done every kind of fault and undone it", () => {
+    const { cluster, result, log } = onDisk;
     expect(result.violations).to.deep.equal([]);
     expect(result.invalid).to.deep.equal([]);
     expect(isGood(result)).to.equal(true);
@@ -107,8 +113,8 @@ describe("A chaos run", function () {
     expect(result.faults).to.be.greaterThan(5);
   });
 
-  it("gives a node that refuses its damaged journal an empty one, as an operator would", async () => {
-    const { cluster, log } = await play({ durability: "disk", durationMs: 4_000 });
+  it("gives a node that refuses its damaged journal an empty one, as an operator would", () => {
+    const { cluster, log } = onDisk;
     const [damaged] = cluster.done.filter((act) => act.startsWith("damaged"));
     const node = damaged?.split(" ")[1];
     const after = cluster.done.slice(cluster.done.indexOf(damaged ?? ""));

@@ -64,6 +64,8 @@ describe("The view of a cluster's streams", () => {
       ["a", "b", "c"],
       [WANTED, { stream: "root", copies: 3 }],
     );
+    expect(await view.answers("a")).to.equal(true);
+    expect(await view.answers("c")).to.equal(false);
     expect(await view.writers()).to.deep.equal(["a"]);
     expect(await view.lacks()).to.match(/its member c\/1 is not there/);
     expect(asked).to.include.all.keys("a stream-partition-0 status", "c stream-root status");
