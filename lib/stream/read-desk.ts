@@ -46,7 +46,14 @@ export class ReadDesk {
     if (mode === "quorum" || (mode === "primary" && leased && !hasLease(home.replica, this.#nowMs))) {
       return this.#pending.gather(this.#reader(message, from, false));
     }
-    const reader = this.#reader(message, from, home.showsUncommitted, mode === "primary" && leased);
+    if (mode === "primary" && leased) {
+      // Linearizable in every mode: nothing that may yet be lost, and everything that may have been answered.
+      const reader = this.#reader(message, from, false, true);
+      const answeredSeq = home.showsUncommitted ? home.replica.log.lastSeq : 0;
+      this.#pending.waitFor(Math.max(reader.minSeq, answeredSeq), reader, this.#visibleSeq(false));
+      return false;
+    }
+    const reader = this.#reader(message, from, home.showsUncommitted);
     this.#pending.waitFor(reader.minSeq, reader, this.#visibleSeq(home.showsUncommitted));
     return false;
   }

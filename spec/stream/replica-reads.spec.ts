@@ -72,6 +72,21 @@ describe("reads of a stream", () => {
     });
   });
 
+  it("of the primary under a lease show nothing that may yet be lost, in no mode", async () => {
+    const settings = { leaseMs: 800, clockDrift: 0.1, readTimeoutMs: 500 };
+    await withRig({ mode: "async", settings }, async (rig, writer) => {
+      const client = rig.client(writer, 1_000);
+      await rig.run(client.request({ op: "put", key: "k", value: 1 }));
+      await rig.cluster.advance(300);
+      for (const other of rig.others(writer)) {
+        rig.cluster.pause(other);
+      }
+      expect(await rig.run(outcomeOf(client.request({ op: "put", key: "k", value: 5 })))).to.equal("ok");
+      const read = { type: "read", query: { key: "k" }, mode: "primary" } as const;
+      expect(await rig.run(ask(rig, writer, read))).to.deep.equal({ status: "unavailable" });
+    });
+  });
+
   it("of an async writer see what it has answered before it is committed, those of a strong one do not", async () => {
     for (const [mode, expected] of [
       ["async", 5],

@@ -48,6 +48,8 @@ export interface Finding {
 export interface Promises {
   /** `primary` reads are linearizable only with leases. */
   readonly leases: boolean;
+  /** A writer's own reads may show what it has not committed and, alone, will never commit. */
+  readonly showsUncommitted: boolean;
 }
 
 export interface Verdicts {
@@ -135,6 +137,9 @@ function listHistory(records: readonly Recorded[], promises: Promises): ListOper
       if (asked.kind === "read") {
         const input = { op: "read", key: asked.key } as const;
         const stale = !isFresh(asked, promises);
+        if (stale && promises.showsUncommitted) {
+          return []; // seed 2017: what was appended by a writer cut off, read there and lost with its epoch
+        }
         return [{ clientId, input, call, return: returned, output: scalars(value), stale }];
       }
       const { operation } = asked;

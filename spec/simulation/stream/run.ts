@@ -216,17 +216,18 @@ class Run {
   #judge(): Checked {
     const { mode, durability, settings } = this.#plan;
     const lasting = mode === "strong" || (mode === "sync" && durability === "memory");
+    const showsUncommitted = mode !== "strong";
     const committed = judgeCommitted({
       committed: this.#world.committed,
       records: this.#clients.records,
       lasting,
-      showsUncommitted: mode !== "strong",
+      showsUncommitted,
       reports: this.#reports.losses,
       silent: this.#silent(),
       mayNotLose: (seq, epoch) => this.#mayNotLose(seq, epoch),
       final: this.#final,
     });
-    const promises = { leases: settings.leaseMs > 0 };
+    const promises = { leases: settings.leaseMs > 0, showsUncommitted };
     const final = this.#plan.loss === null ? this.#final : committed.table;
     const { findings, histories, steps } = judge(committed.survived, promises, final);
     const lost = this.#plan.loss === null ? [] : this.#loss.judge(this.#clients.records);
