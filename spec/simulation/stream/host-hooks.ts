@@ -48,7 +48,10 @@ export class HostHooks {
       if (host.life !== life) {
         return; // What a dead process still does in this turn reaches nobody.
       }
-      host.replica = after.self;
+      if (host.replica !== after.self) {
+        host.replica = after.self;
+        host.stateSeen = null; // somebody else, with a state of its own
+      }
       this.#sample(host);
       observe(before, event, after, effects);
       this.onStep(after, effects);
@@ -86,10 +89,10 @@ export class HostHooks {
       const { replica, replicated } = home;
       host.appliedSeen = replicated.appliedSeq;
       this.#observer.applied(replica.self, replicated.appliedSeq, replicated.stateHash());
-      if (host.stateSeen !== replicated) {
-        host.stateSeen = replicated;
+      if (host.stateSeen !== null && host.stateSeen !== replicated) {
         this.#observer.replaced(replica.self, appliedSeen, replicated.appliedSeq);
       }
+      host.stateSeen = replicated;
     }
   }
 
