@@ -105,7 +105,7 @@ async function runOnCluster(
     configOf: (name, dataDir) => nodeConfig(setting, name, dataDir),
     onServerLost: (how) => log(`a nats-server ended by itself: ${how}`),
   });
-  log(`processes ${stage.pids.join(", ")}`);
+  log(`processes ${stage.pids.join(", ")}; data and logs in ${evidence.folder}`);
   let connected: ClusterClients | undefined;
   try {
     connected = await connectClients(stage.serverUrls, setting, clients);

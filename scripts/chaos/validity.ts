@@ -1,6 +1,6 @@
 /** Was there enough in a chaos run for its silence to mean anything? A run that fails here has failed. */
 
-export const OPERATIONS_PER_SECOND_MIN = 20;
+export const OPERATIONS_PER_SECOND_MIN = 10;
 /** Fifty faults in ten minutes. */
 export const FAULTS_PER_MINUTE_MIN = 5;
 export const FAULT_KINDS_MIN = 3;

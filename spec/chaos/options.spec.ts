@@ -96,7 +96,7 @@ describe("The validity of a chaos run", () => {
   });
 
   it("asks for fifty faults in ten minutes", () => {
-    const long = { ...enough, durationMs: 600_000, operations: 20_000, acknowledged: 15_000, faultKinds: 9 };
+    const long = { ...enough, durationMs: 600_000, operations: 10_000, acknowledged: 8_000, faultKinds: 9 };
     expect(whyInvalid({ ...long, faults: 50 })).to.deep.equal([]);
     expect(whyInvalid({ ...long, faults: 49 })).to.have.length(1);
   });
