@@ -2,6 +2,7 @@
 import type { Listeners } from "../lib/actor/listeners.ts";
 import type { MapSettings } from "../lib/cluster/cluster-map-schema.ts";
 import type { ClusterRoot } from "../lib/cluster/cluster-root.ts";
+import type { Commits, WalBounds } from "../lib/cluster/commits.ts";
 import type { MapView } from "../lib/cluster/map-view.ts";
 import type { PartitionStreams } from "../lib/cluster/partition-streams.ts";
 import type { StreamHost } from "../lib/cluster/stream-host.ts";
@@ -9,13 +10,6 @@ import type { StreamDefinition } from "../lib/stream/definition.ts";
 import type { StreamMode } from "../lib/stream/requests.ts";
 import type { ReplicaSettings } from "../lib/stream/settings.ts";
 import type { StreamClient } from "../lib/stream/stream-client.ts";
-
-/** The bounds of the write-ahead log, as the options `wal.*` have them. */
-export interface WalBounds {
-  readonly majorityTimeoutMs: number;
-  readonly cleanupIntervalMs: number;
-  readonly pendingMax: number;
-}
 
 export interface DataServices {
   readonly host: StreamHost;
@@ -32,6 +26,7 @@ export interface DataServices {
   /** Of the streams: when an answer leaves unless it is asked for later. */
   readonly mode: StreamMode;
   readonly streamSettings: Partial<ReplicaSettings>;
+  readonly commits: Commits;
   readonly wal: WalBounds;
   /** Told whenever a replica of a partition on this node has applied something or has another role. */
   readonly changes: Listeners<undefined>;

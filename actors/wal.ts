@@ -16,7 +16,9 @@ import {
   type ProtocolOf,
 } from "../lib/actor/protocol.ts";
 import type { CallResult } from "../lib/actor/result.ts";
-import { SupercastError, toSupercastError } from "../lib/base/errors.ts";
+import { toSupercastError } from "../lib/base/errors.ts";
+import { invariant } from "../lib/base/invariant.ts";
+import type { At } from "../lib/cluster/commits.ts";
 import { partitionStream } from "../lib/cluster/partition-streams.ts";
 import type { Letter } from "../lib/stream/messages.ts";
 import {
@@ -26,7 +28,6 @@ import {
   STREAM_MODES,
   streamActorName,
 } from "../lib/stream/requests.ts";
-import type { ClientReadOptions, Done } from "../lib/stream/stream-client.ts";
 import type { DataServices } from "./data-services.ts";
 import { ReplicaKeeper } from "./replica-keeper.ts";
 import { noFields } from "./services.ts";
@@ -119,30 +120,23 @@ export interface WalArgs {
   readonly data: DataServices;
 }
 
-interface WalState {
-  /** Calls that wait for their stream. */
-  readonly inHand: number;
-}
-
-export class Wal extends Actor<WalProtocol, WalState, WalArgs> {
+export class Wal extends Actor<WalProtocol, DataServices, WalArgs> {
   static override readonly protocol = walProtocol;
-  #data: DataServices | null = null;
   #keeper: ReplicaKeeper | null = null;
-  #inHand = 0;
 
-  init({ data }: WalArgs): WalState {
-    this.#data = data;
-    this.#keeper = new ReplicaKeeper(data, this.process.system.node, this.log, () =>
-      data.changes.emit(undefined),
-    );
+  init({ data }: WalArgs): DataServices {
+    this.#keeper = new ReplicaKeeper(data, this.process.system.node, this.log, {
+      changed: () => data.changes.emit(undefined),
+      retired: () => this.#mapChanged(),
+    });
     this.process.onEnd(data.view.onChange(() => this.#mapChanged()));
     this.#mapChanged();
-    this.#cleanLater();
-    return { inHand: 0 };
+    this.#cleanLater(data);
+    return data;
   }
 
-  override formatState(): WalState {
-    return { inHand: this.#inHand };
+  override formatState({ commits, host }: DataServices): unknown {
+    return { inHand: commits.inHand, streams: host.streams };
   }
 
   override handleCall(message: CallMessage<WalProtocol>, from: From<WalProtocol>): CallResult {
@@ -182,58 +176,19 @@ export class Wal extends Actor<WalProtocol, WalState, WalArgs> {
   // --- commits and reads ------------------------------------------------------------------------
 
   #commit(message: Message<"commit">, from: From<WalProtocol>): void {
-    const { data } = this.#use;
-    const { partition, ops, mode = "strong", timeoutMs = data.wal.majorityTimeoutMs, requestId } = message;
-    if (this.#inHand >= data.wal.pendingMax) {
-      from.fail(
-        new SupercastError("overload", `${data.wal.pendingMax} commits are in hand; nothing was done`),
-      );
-      return;
-    }
-    this.#answer(message, from, () => {
-      const client =
-        requestId === undefined
-          ? data.partitions.client(partition)
-          : data.partitions.clientFor(partition, `request:${requestId}`);
-      return client.request({ ops }, { mode, timeoutMs });
-    });
+    const { partition, ops, ...options } = message;
+    this.#answer(message, from, this.#use.data.commits.commit(partition, ops, options));
   }
 
   #read(message: Message<"read">, from: From<WalProtocol>): void {
-    const { data } = this.#use;
-    const { partition, query, mode = "quorum", minSeq, timeoutMs } = message;
-    const here = mode === "local" && data.host.home(partitionStream(partition)) !== undefined;
-    const options: ClientReadOptions = {
-      mode,
-      ...(minSeq === undefined ? {} : { minSeq }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(here ? { node: this.process.system.node } : {}),
-    };
-    this.#answer(message, from, () => data.partitions.client(partition).readAt(query, options));
+    const { partition, query, ...options } = message;
+    this.#answer(message, from, this.#use.data.commits.read(partition, query, options));
   }
 
-  #answer(
-    message: Message<"commit"> | Message<"read">,
-    from: From<WalProtocol>,
-    ask: () => Promise<Pick<Done, "seq" | "value">>,
-  ): void {
-    let asked: ReturnType<typeof ask>;
-    try {
-      asked = ask();
-    } catch (thrown) {
-      from.fail(toSupercastError(thrown));
-      return;
-    }
-    this.#inHand += 1;
+  #answer(message: Message<"commit"> | Message<"read">, from: From<WalProtocol>, asked: Promise<At>): void {
     asked.then(
-      ({ seq, value }) => {
-        this.#inHand -= 1;
-        from.reply(message, { seq, value });
-      },
-      (thrown: unknown) => {
-        this.#inHand -= 1;
-        from.fail(inSeedsWords(thrown));
-      },
+      ({ seq, value }) => from.reply(message, { seq, value }),
+      (thrown: unknown) => from.fail(toSupercastError(thrown)),
     );
   }
 
@@ -251,12 +206,13 @@ export class Wal extends Actor<WalProtocol, WalState, WalArgs> {
   }
 
   #stats(): { pending: number; acksPending: number; inHand: number; partitions: ReturnType<typeof rowOf>[] } {
+    const { data } = this.#use;
     const copies = this.#copies();
     const sum = (of: (copy: Copy) => number): number => copies.reduce((total, copy) => total + of(copy), 0);
     return {
       pending: sum(({ status }) => status.undecided),
       acksPending: sum(({ acksPending }) => acksPending),
-      inHand: this.#inHand,
+      inHand: data.commits.inHand,
       partitions: copies.map(rowOf),
     };
   }
@@ -287,19 +243,16 @@ export class Wal extends Actor<WalProtocol, WalState, WalArgs> {
   }
 
   /** From time to time: replicas that are wanted nowhere go, those that could not be started are tried again. */
-  #cleanLater(): void {
-    const { data } = this.#use;
+  #cleanLater(data: DataServices): void {
     this.after(data.wal.cleanupIntervalMs, () => {
       this.#mapChanged();
-      this.#cleanLater();
+      this.#cleanLater(data);
     });
   }
 
   get #use(): { data: DataServices; keeper: ReplicaKeeper } {
-    if (this.#data === null || this.#keeper === null) {
-      throw new TypeError("the WAL has been started");
-    }
-    return { data: this.#data, keeper: this.#keeper };
+    invariant(this.#keeper !== null, "the WAL has been started");
+    return { data: this.state, keeper: this.#keeper };
   }
 }
 
@@ -312,12 +265,4 @@ interface Copy {
 function rowOf({ partition, status }: Copy): z.output<typeof partitionStats> {
   const { role, epoch, lastSeq, commitSeq, undecided } = status;
   return { partition, role, epoch: epoch.counter, lastSeq, commitSeq, pending: undecided };
-}
-
-/** `majority_timeout` is what the seed says where nobody can tell whether a commit took effect. */
-function inSeedsWords(thrown: unknown): SupercastError {
-  const error = toSupercastError(thrown);
-  return error.code === "unknown_outcome"
-    ? new SupercastError("majority_timeout", `${error.message}; the outcome is unknown`, { cause: error })
-    : error;
 }

@@ -16,6 +16,7 @@ import type { ActorSystem } from "../actor/system.ts";
 import { SupercastError } from "../base/errors.ts";
 import type { ExitReason } from "../base/reason.ts";
 import type { ClusterMap } from "../cluster/cluster-map-schema.ts";
+import type { Commits } from "../cluster/commits.ts";
 import type { MapView } from "../cluster/map-view.ts";
 import type { NodeEvent, NodeFloor } from "../node/node-floor.ts";
 import { processTree, type TreeNode } from "../node/process-tree.ts";
@@ -31,6 +32,7 @@ export interface NodeParts {
   readonly shutdown: Shutdown;
   /** Null: this node takes no part in the replicated data. */
   readonly map: MapView | null;
+  readonly wal: Commits | null;
 }
 
 export class Node {
@@ -47,6 +49,7 @@ export class Node {
   readonly #floor: NodeFloor;
   readonly #shutdown: Shutdown;
   readonly #map: MapView | null;
+  readonly #wal: Commits | null;
 
   constructor(parts: NodeParts) {
     this.name = parts.system.node;
@@ -58,6 +61,7 @@ export class Node {
     this.#floor = parts.floor;
     this.#shutdown = parts.shutdown;
     this.#map = parts.map;
+    this.#wal = parts.wal;
     this.closed = parts.shutdown.closed;
   }
 
@@ -160,6 +164,14 @@ export class Node {
   exit(pid: Pid, reason: ExitReason): void {
     // Serial 0 is nobody's: a signal from outside all processes.
     this.system.signals.exit(makePid(this.name, this.incarnation, 0), pid, reason);
+  }
+
+  /** Commits to partitions and questions to them. Throws `config_mismatch` on a node for actors only. */
+  get wal(): Commits {
+    if (this.#wal === null) {
+      throw new SupercastError("config_mismatch", `actorsOnly: ${this.name} takes no part in the replicated data`);
+    }
+    return this.#wal;
   }
 
   /** The map that the cluster has agreed upon, as far as this node knows it; null before it is founded. */

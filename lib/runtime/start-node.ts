@@ -138,6 +138,7 @@ async function compose(
   return new Node({
     ...{ system, floor, groups, cluster: settings.cluster, servers: opened.servers, shutdown },
     map: data?.services.view ?? null,
+    wal: data?.services.commits ?? null,
   });
 }
 
