@@ -141,3 +141,19 @@ describe("a change of all members but one", () => {
     );
   });
 });
+
+describe("a replica that is removed a second time", () => {
+  it("has not understood it because it once understood the first time", () => {
+    const rig = new Rig(3);
+    rig.open("a/1");
+    const older = rig.state("a/1").hard.promise;
+    rig.isolate("c/1");
+    rig.feed("a/1", { type: "claim", configuration: majorityOf(["a/1", "b/1"]), force: true });
+    rig.deliver();
+    const newer = rig.state("a/1").hard.promise;
+    rig.feed("a/1", { type: "message", from: "c/1", message: { type: "retireOk", epoch: older } });
+    expect(rig.state("a/1").writer?.retiring).to.deep.equal(["c/1"]);
+    rig.feed("a/1", { type: "message", from: "c/1", message: { type: "retireOk", epoch: newer } });
+    expect(rig.state("a/1").writer?.retiring).to.deep.equal([]);
+  });
+});
