@@ -71,6 +71,7 @@ export class ClusterRoot {
   /** Effects are performed in order, each when the one before it is done. */
   #performed: Promise<void> = Promise.resolve();
   #watch: RootWatch = NOTHING_WATCHED;
+  #leaving = false;
 
   constructor(parts: ClusterRootParts) {
     const { system, settings, expected, kept } = parts;
@@ -123,7 +124,7 @@ export class ClusterRoot {
     } else {
       this.#watch = NOTHING_WATCHED;
     }
-    if (view.map !== null && !this.#isIn(view.map)) {
+    if (view.map !== null && !this.#leaving && !this.#isIn(view.map)) {
       this.#askToJoin();
     }
   }
@@ -135,6 +136,14 @@ export class ClusterRoot {
     }
     await this.#parts.client.request({ type: "join", node, incarnation }, { timeoutMs: JOIN_TIMEOUT_MS });
     return { status: "joined" };
+  }
+
+  /** Takes this node out of the map, for good: it does not ask to be let in again. Rejects as a request does. */
+  async leave(timeoutMs: number): Promise<void> {
+    const { client, system } = this.#parts;
+    const { node, incarnation } = system;
+    this.#leaving = true;
+    await client.request({ type: "leave", node, incarnation, reason: "stopped" }, { timeoutMs });
   }
 
   // --- bootstrap --------------------------------------------------------------------------------
@@ -190,7 +199,9 @@ export class ClusterRoot {
       mode: "strong",
       genesis: record === null ? null : majorityOf(record.genesis),
       nodes: () => this.#nodes(),
+      isWanted: () => !this.#leaving,
       settings: streamSettings,
+      applied: () => this.#readMap(),
       changed: () => this.#readMap(),
     });
     this.#readMap();

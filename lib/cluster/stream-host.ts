@@ -42,8 +42,12 @@ export interface HostedStream {
   readonly genesis: Configuration | null;
   /** Where replicas may live at present. */
   readonly nodes: () => readonly string[];
+  /** Whether the replica here should follow the stream also when it is no member. */
+  readonly isWanted: () => boolean;
   readonly settings: Partial<ReplicaSettings>;
-  /** The applied state or the role has changed. */
+  /** Entries have been applied. */
+  readonly applied?: () => void;
+  /** The role has changed, or a learner has caught up. */
   readonly changed: () => void;
 }
 

@@ -88,6 +88,7 @@ export class EffectPerformer {
         break; // what is cut is not applied, and a batch in it stays undecided
       case "caughtUp":
         home.ports.log.info(`${effect.replica} holds all of ${home.options.stream}`);
+        home.options.changed?.();
         break;
       default:
         unreachable(effect);
@@ -123,7 +124,7 @@ export class EffectPerformer {
     home.apply(log, seq, (entry) => home.batches.committed(entry, this.#host.redirect()));
     home.storage?.commit(seq);
     reads.applied(home.replicated.appliedSeq);
-    home.options.changed?.();
+    home.options.applied?.();
   }
 
   /** The staged state becomes the state. It has been verified; performed twice it is there already. */
@@ -141,7 +142,7 @@ export class EffectPerformer {
       this.#host.redirect(),
     );
     reads.applied(base.seq);
-    home.options.changed?.();
+    home.options.applied?.();
   }
 
   /** What the own epoch has not committed is seen no more. */

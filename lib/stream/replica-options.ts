@@ -68,6 +68,8 @@ export interface ReplicaOptions {
   readonly genesis: Configuration | null;
   /** Nodes on which replicas of this stream may live: whom an empty replica asks for the writer. May be a getter. */
   readonly nodes: readonly string[];
+  /** Whether a replica that is no member any more should go on to follow the stream. Without it: no. */
+  readonly isWanted?: () => boolean;
   /** Null: in memory only. */
   readonly storage: StreamStorage | null;
   readonly settings?: Partial<ReplicaSettings>;
@@ -76,7 +78,9 @@ export interface ReplicaOptions {
    * false: it did not leave. Absent: each is sent its own.
    */
   readonly fanOut?: (letter: Letter) => boolean;
-  /** Called when the applied state has changed, or the role. It must not throw. */
+  /** Called when entries have been applied, or a snapshot has taken the state's place. It must not throw. */
+  readonly applied?: () => void;
+  /** Called when the role has changed, or a learner has caught up. It must not throw. */
   readonly changed?: () => void;
   /** Sees every step of the pure replica. */
   readonly probe?: StreamProbe;
