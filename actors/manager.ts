@@ -7,21 +7,14 @@
  * When it is restarted it has all of its view back: NodeMonitor, restarted after it, declares again, the
  * node floor knows who is up, and what was done by hand is kept outside of the process.
  */
-import { z } from "zod";
 import { Actor } from "../lib/actor/actor.ts";
 import type { From } from "../lib/actor/from.ts";
 import type { Info } from "../lib/actor/info.ts";
-import {
-  type CallMessage,
-  type CastMessage,
-  defineProtocol,
-  type ProtocolOf,
-} from "../lib/actor/protocol.ts";
+import type { CallMessage, CastMessage } from "../lib/actor/protocol.ts";
 import type { CallResult } from "../lib/actor/result.ts";
 import { messageOf, SupercastError, toSupercastError } from "../lib/base/errors.ts";
-import { type BootstrapMessage, isBootstrapMessage } from "../lib/cluster/bootstrap-messages.ts";
-import type { ClusterMap } from "../lib/cluster/cluster-map-schema.ts";
-import type { ClusterRoot, JoinAnswer } from "../lib/cluster/cluster-root.ts";
+import type { MapOperation } from "../lib/cluster/cluster-map-schema.ts";
+import type { ClusterRoot } from "../lib/cluster/cluster-root.ts";
 import {
   type ByHand,
   liveNodes,
@@ -33,97 +26,9 @@ import {
 } from "../lib/cluster/membership.ts";
 import { partitionStream } from "../lib/cluster/partition-streams.ts";
 import { type Placement, placePartitions } from "../lib/cluster/placement.ts";
-import { LOG_LEVELS } from "../lib/telemetry/log.ts";
 import type { DataServices } from "./data-services.ts";
-import { type NodeServices, nodeName, noFields, REPLICATION_MODES } from "./services.ts";
-
-const placement = z.object({
-  partition: z.int(),
-  primary: z.string(),
-  replicas: z.array(z.string()).readonly(),
-});
-
-export const managerProtocol = defineProtocol({
-  liveNodes: {
-    call: noFields,
-    reply: z.array(z.string()).readonly(),
-    help: "the nodes that are declared here and up, sorted; this node's view",
-  },
-  nodeUp: {
-    call: z.strictObject({ node: nodeName }),
-    reply: z.literal(true),
-    help: "puts a node in by hand, after checking that it runs Supercast; error nodedown when it does not answer",
-  },
-  nodeDown: {
-    call: z.strictObject({ node: nodeName }),
-    reply: z.literal(true),
-    help: "takes a node out by hand until nodeUp, or until it comes up as a new incarnation",
-  },
-  getReplicas: {
-    call: z.strictObject({ partition: z.int().min(0) }),
-    reply: z.object({ primary: z.string(), replicas: z.array(z.string()).readonly() }),
-    help: "the primary and the replicas of a partition",
-  },
-  partitionMap: {
-    call: noFields,
-    reply: z.array(placement).readonly(),
-    help: "the placement of all partitions",
-  },
-  replicationMode: {
-    call: noFields,
-    reply: z.enum(REPLICATION_MODES),
-    help: "the cluster's replication mode",
-  },
-  status: {
-    call: noFields,
-    reply: z.object({
-      node: z.string(),
-      incarnation: z.string(),
-      wanted: z.array(z.string()).readonly(),
-      live: z.array(z.string()).readonly(),
-      nodes: z.array(z.object({ node: z.string(), incarnation: z.string(), status: z.string() })).readonly(),
-    }),
-    help: "this node, the nodes it wants and sees, each with its incarnation and status",
-  },
-  setLogLevel: {
-    call: z.strictObject({ level: z.enum(LOG_LEVELS) }),
-    reply: z.enum(LOG_LEVELS),
-    help: "switches this node's log level while it runs",
-  },
-  clusterMap: {
-    call: noFields,
-    reply: z.custom<ClusterMap | null>(),
-    help: "the map that the cluster has agreed upon: members, settings, partitions; null before it is founded",
-  },
-  fullSync: {
-    call: noFields,
-    reply: z.object({ partitions: z.array(z.object({ partition: z.int(), seq: z.int() })) }),
-    help: "waits until every copy on this node holds all that was committed when this was asked",
-  },
-  joinCluster: {
-    call: z.strictObject({ node: nodeName, incarnation: z.string().min(1).max(100) }),
-    reply: z.custom<JoinAnswer>(),
-    help: "a node asks the map's writer to be let in; error forbidden when it is not declared there",
-    from: "node",
-  },
-  bootstrap: {
-    cast: z.strictObject({ message: z.custom<BootstrapMessage>(isBootstrapMessage) }),
-    help: "what nodes say to each other until the cluster runs",
-    from: "node",
-  },
-  byHand: {
-    cast: z.strictObject({ event: z.enum(["added", "removed"]), node: nodeName }),
-    help: "another manager was told to put a node in, or to take it out",
-    from: "node",
-  },
-  declared: {
-    cast: z.strictObject({ nodes: z.union([z.array(z.string()).readonly(), z.literal("all")]) }),
-    help: "NodeMonitor tells which nodes are declared",
-    from: "node",
-  },
-});
-
-export type ManagerProtocol = ProtocolOf<typeof managerProtocol>;
+import { type ManagerProtocol, managerProtocol } from "./manager-protocol.ts";
+import type { NodeServices } from "./services.ts";
 
 type MessageOf<Type extends CallMessage<ManagerProtocol>["type"]> = Extract<
   CallMessage<ManagerProtocol>,
@@ -147,6 +52,10 @@ interface ManagerState {
 /** Between two ticks of this node's part in the root stream. */
 const ROOT_TICK_MS = 200;
 const SYNC_TIMEOUT_MS = 60_000;
+/** How long `resetPartition` gives a partition to show that it is alive. */
+const ALIVE_TIMEOUT_MS = 3_000;
+/** How long nodeUp and nodeDown wait for the cluster map; shorter than their callers. */
+const AGREE_TIMEOUT_MS = 4_000;
 /** How long `nodeUp` waits for the other node's word. */
 const VERIFY_TIMEOUT_MS = 2_000;
 
@@ -182,6 +91,12 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
       case "fullSync":
         this.#fullSync(message, from);
         return this.noReply();
+      case "resetPartition":
+        this.#reset(message).then(
+          (generation) => from.reply(message, { generation }),
+          (thrown: unknown) => from.fail(toSupercastError(thrown)),
+        );
+        return this.noReply();
       case "joinCluster":
         this.#letIn(message, from);
         return this.noReply();
@@ -214,8 +129,8 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
           );
           return this.noReply();
         }
-        this.#byHand("removed", message.node);
-        return this.reply(message, true);
+        this.#takeOut(message, from);
+        return this.noReply();
       case "status":
         return this.reply(message, this.#status(live));
     }
@@ -271,10 +186,7 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
     }
     this.call({ name: "manager", node }, { type: "replicationMode" }, { timeoutMs: VERIFY_TIMEOUT_MS }).then(
       () => {
-        if (this.process.alive) {
-          this.#byHand("added", node);
-          from.reply(message, true);
-        }
+        this.#agree({ type: "allow", node }, message, from, "added");
       },
       (error: unknown) => {
         from.fail(
@@ -296,18 +208,37 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
     });
   }
 
+  #takeOut(message: MessageOf<"nodeDown">, from: From<ManagerProtocol>): void {
+    this.#agree({ type: "leave", node: message.node, reason: "byHand" }, message, from, "removed");
+  }
+
+  /** First the map, where there is one, which remembers it for the whole cluster; then what the managers see. */
+  #agree(
+    operation: MapOperation,
+    message: MessageOf<"nodeUp"> | MessageOf<"nodeDown">,
+    from: From<ManagerProtocol>,
+    event: "added" | "removed",
+  ): void {
+    const { data } = this.#given;
+    const hasMap = data !== null && data.view.map !== null;
+    const agreed = hasMap ? data.root.request(operation, { timeoutMs: AGREE_TIMEOUT_MS }) : Promise.resolve();
+    agreed.then(
+      () => {
+        if (this.process.alive) {
+          this.#byHand(event, message.node);
+          from.reply(message, true);
+        }
+      },
+      (thrown: unknown) => from.fail(toSupercastError(thrown)),
+    );
+  }
+
   /** All managers are told, so that whichever of them writes the map, now or later, knows. */
   #byHand(event: "added" | "removed", node: string): void {
     this.#step({ type: event, node });
     const { floor } = this.#use;
     for (const peer of floor.liveNodes()) {
       this.cast({ name: "manager", node: peer.node }, { type: "byHand", event, node });
-    }
-    const { data } = this.#given;
-    if (event === "removed" && data !== null && data.view.map !== null) {
-      data.root
-        .request({ type: "leave", node, reason: "byHand" })
-        .catch((thrown: unknown) => this.log.warn(`${node} stays in the map: ${messageOf(thrown)}`));
     }
   }
 
@@ -322,6 +253,30 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
       (answer) => from.reply(message, answer),
       (thrown: unknown) => from.fail(toSupercastError(thrown)),
     );
+  }
+
+  /** A partition that still answers has lost nothing, and nobody may throw it away by a slip of the pen. */
+  async #reset({ partition }: MessageOf<"resetPartition">): Promise<number> {
+    const { data, services } = this.#given;
+    const map = data?.view.map ?? null;
+    if (data === null || map === null) {
+      throw new SupercastError("quorum_not_reached", "there is no cluster map; nothing was done");
+    }
+    const entry = map.partitions[partition];
+    if (entry === undefined) {
+      const allowed = `0 to ${map.partitions.length - 1}`;
+      throw new SupercastError("invalid_message", `partition: ${partition}; allowed: ${allowed}`);
+    }
+    if (entry.founded && (await answers(data, partition))) {
+      throw new SupercastError("invalid_message", `partition: ${partition} answers; it is not lost`);
+    }
+    const { system } = services.floor;
+    const up = new Set([system.node, ...services.floor.liveNodes().map(({ node }) => node)]);
+    const nodes = map.members.map(({ node }) => node).filter((node) => up.has(node));
+    const { generation } = entry;
+    this.log.warn(`partition ${partition} is given up by hand, with all that it held`, { generation, nodes });
+    await data.root.request({ type: "reset", partition, generation, nodes });
+    return generation + 1;
   }
 
   #mapChanged(): void {
@@ -398,5 +353,18 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
         ...this.#use.floor.liveNodes(),
       ],
     };
+  }
+}
+
+/** Whether a majority of a partition's copies confirms a read. */
+async function answers({ partitions }: DataServices, partition: number): Promise<boolean> {
+  try {
+    await partitions.client(partition).readAt({ type: "count" }, { timeoutMs: ALIVE_TIMEOUT_MS });
+    return true;
+  } catch (thrown) {
+    if (toSupercastError(thrown).code === "quorum_not_reached") {
+      return false;
+    }
+    throw thrown;
   }
 }

@@ -10,8 +10,11 @@ import type { ClusterMap, PartitionEntry } from "../lib/cluster/cluster-map-sche
 import { partitionStream } from "../lib/cluster/partition-streams.ts";
 import { majorityOf } from "../lib/stream/configuration.ts";
 import { nodeOf } from "../lib/stream/replica-id.ts";
+import type { Role } from "../lib/stream/role-chart.ts";
 import type { Logger } from "../lib/telemetry/log.ts";
 import type { DataServices } from "./data-services.ts";
+
+const NO_MEMBER: ReadonlySet<Role> = new Set<Role>(["empty", "learner", "gone"]);
 
 export class ReplicaKeeper {
   readonly #data: DataServices;
@@ -19,12 +22,20 @@ export class ReplicaKeeper {
   readonly #log: Logger;
   /** Called when the state or role of one of the replicas has changed. */
   readonly #changed: () => void;
+  /** Called when one of them is no member any more. */
+  readonly #retired: () => void;
 
-  constructor(data: DataServices, node: string, log: Logger, changed: () => void) {
+  constructor(
+    data: DataServices,
+    node: string,
+    log: Logger,
+    tell: { readonly changed: () => void; readonly retired: () => void },
+  ) {
     this.#data = data;
     this.#node = node;
     this.#log = log;
-    this.#changed = changed;
+    this.#changed = tell.changed;
+    this.#retired = tell.retired;
   }
 
   /** Brings this node's replicas in line with the map, as far as that can be done now. */
@@ -44,7 +55,8 @@ export class ReplicaKeeper {
     return begins || nodesOfPartition(map, partition).includes(this.#node);
   }
 
-  #begin(map: ClusterMap, { partition, lineage, genesis }: PartitionEntry): void {
+  #begin(map: ClusterMap, entry: PartitionEntry): void {
+    const { partition, lineage, genesis } = entry;
     const { host, definition, mode, streamSettings, view } = this.#data;
     const stream = partitionStream(partition);
     host
@@ -55,17 +67,26 @@ export class ReplicaKeeper {
         mode,
         genesis: majorityOf(genesis),
         nodes: () => (view.map ?? map).members.map(({ node }) => node),
+        isWanted: () => this.#isWanted(view.map ?? map, view.map?.partitions[partition] ?? entry),
         settings: streamSettings,
-        changed: this.#changed,
+        changed: () => this.#changedAt(partition),
       })
       .catch((thrown: unknown) =>
         this.#log.error(`no replica of ${stream} could be started: ${messageOf(thrown)}`, { error: thrown }),
       );
   }
 
+  #changedAt(partition: number): void {
+    this.#changed();
+    if (this.#data.host.home(partitionStream(partition))?.replica.role === "gone") {
+      this.#retired();
+    }
+  }
+
+  /** Who is no member has promised nothing that anybody counts on. */
   #mayGo({ partition, lineage }: PartitionEntry): boolean {
     const home = this.#data.host.home(partitionStream(partition));
-    return home !== undefined && (home.replica.role === "gone" || home.options.lineage !== lineage);
+    return home !== undefined && (NO_MEMBER.has(home.replica.role) || home.options.lineage !== lineage);
   }
 
   #end({ partition }: PartitionEntry): void {

@@ -1,7 +1,7 @@
 /** Supercast: OTP for Node.js on NATS. The public surface; everything else is internal. */
 
 export type { ClusterHealth, HealthMonitorProtocol } from "../actors/health-protocol.ts";
-export type { ManagerProtocol } from "../actors/manager.ts";
+export type { ManagerProtocol } from "../actors/manager-protocol.ts";
 export type { MetricsProtocol } from "../actors/metrics.ts";
 export type { NodeMonitorProtocol } from "../actors/node-monitor.ts";
 export type { StatsProtocol } from "../actors/stats.ts";

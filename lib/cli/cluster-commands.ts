@@ -1,7 +1,7 @@
 /** What the cluster is: `nodes`, `partitions`, `stats`. */
 import type { Command } from "commander";
 import type { z } from "zod";
-import { managerProtocol } from "../../actors/manager.ts";
+import { managerProtocol } from "../../actors/manager-protocol.ts";
 import { statsProtocol } from "../../actors/stats.ts";
 import { ANY_NODE } from "../base/names.ts";
 import { checkNodeName } from "./arguments.ts";

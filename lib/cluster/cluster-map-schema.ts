@@ -105,6 +105,8 @@ export const mapOperationSchema = z.discriminatedUnion("type", [
     reason: z.enum(LEAVE_REASONS),
     incarnation: incarnationField.optional(),
   }),
+  /** Takes back that a node left by hand: it may join again as it is. */
+  z.strictObject({ type: z.literal("allow"), node: nodeField }),
   /** Said by the first open writer of the partition's stream, before it takes data. */
   z.strictObject({
     type: z.literal("founded"),

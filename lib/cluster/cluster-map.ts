@@ -78,6 +78,8 @@ const clusterSchema = z.strictObject({ lineage: lineageField, settings: mapSetti
 const CLUSTER = "cluster";
 const VERSION = "version";
 const NODES = "nodes";
+/** Who left by hand, newest last: what they were then does not come back by itself. */
+const LEFT = "left";
 const memberKey = (node: string): string => `member/${node}`;
 const partitionKey = (partition: number): string => `partition/${partition}`;
 
@@ -104,6 +106,11 @@ function readMember(view: ReadView, node: string): MapMember {
   return stored(mapMemberSchema, view.get(memberKey(node)), memberKey(node));
 }
 
+function readLeft(view: ReadView): readonly MapMember[] {
+  const left = view.get(LEFT);
+  return left === undefined ? [] : stored(z.array(mapMemberSchema), left, LEFT);
+}
+
 function readEntry(view: ReadView, partition: number): PartitionEntry {
   return stored(partitionEntrySchema, view.get(partitionKey(partition)), partitionKey(partition));
 }
@@ -125,6 +132,8 @@ function resolve(view: ReadView, operation: MapOperation): Resolution {
       return join(view, head, operation);
     case "leave":
       return leave(view, head, operation);
+    case "allow":
+      return allow(view, head, operation);
     case "founded":
       return founded(view, head, operation);
     case "refound":
@@ -156,12 +165,16 @@ function join(view: ReadView, head: Head, { node, incarnation }: Of<"join">): Re
   if (!isMember && nodes.length >= CLUSTER_MEMBERS_MAX) {
     throw refused("node", `${node} would be one more than ${CLUSTER_MEMBERS_MAX} members`);
   }
+  const left = readLeft(view);
+  if (left.some((each) => each.node === node && each.incarnation >= incarnation)) {
+    throw new SupercastError("forbidden", `${node} was taken out by hand and is to be put in by hand`);
+  }
   const member: Change = { key: memberKey(node), value: { node, incarnation } };
   const added: Change = { key: NODES, value: [...nodes, node].sort() };
-  return changed(version, isMember ? [member] : [added, member], null);
+  return changed(version, isMember ? [member] : [added, member, ...withoutLeft(left, node)], null);
 }
 
-function leave(view: ReadView, head: Head, { node, incarnation }: Of<"leave">): Resolution {
+function leave(view: ReadView, head: Head, { node, incarnation, reason }: Of<"leave">): Resolution {
   const { nodes, version } = head;
   const isMeant =
     nodes.includes(node) && (incarnation === undefined || readMember(view, node).incarnation <= incarnation);
@@ -175,7 +188,22 @@ function leave(view: ReadView, head: Head, { node, incarnation }: Of<"leave">): 
     { key: NODES, value: nodes.filter((each) => each !== node) },
     { key: memberKey(node), deleted: true },
   ];
+  if (reason === "byHand") {
+    const others = readLeft(view).filter((each) => each.node !== node);
+    const left = [...others, readMember(view, node)].slice(-CLUSTER_MEMBERS_MAX);
+    changes.push({ key: LEFT, value: left });
+  }
   return changed(version, changes, null);
+}
+
+function allow(view: ReadView, head: Head, { node }: Of<"allow">): Resolution {
+  const changes = withoutLeft(readLeft(view), node);
+  return changes.length === 0 ? unchanged(head, null) : changed(head.version, changes, null);
+}
+
+function withoutLeft(left: readonly MapMember[], node: string): readonly Change[] {
+  const rest = left.filter((each) => each.node !== node);
+  return rest.length === left.length ? [] : [{ key: LEFT, value: rest }];
 }
 
 function founded(view: ReadView, head: Head, operation: Of<"founded">): Resolution {

@@ -3,6 +3,7 @@
  * find out by a timeout that it is gone.
  */
 import type { ActorSystem } from "../actor/system.ts";
+import { type Clock, delay } from "../base/clock.ts";
 import { messageOf } from "../base/errors.ts";
 import type { ReplicaHome } from "../stream/replica-home.ts";
 import { nodeOf, type ReplicaId } from "../stream/replica-id.ts";
@@ -29,6 +30,33 @@ export async function handOverStreams(
     }
   });
   await Promise.all(handed);
+}
+
+const POLL_MS = 50;
+
+/**
+ * Waits until no stream counts on a replica here any more, at most `timeoutMs`: of two members one alone has no
+ * majority, so who leaves last but one must not be gone before the other stands alone. Resolves with the
+ * streams of which this node is a member still.
+ */
+export async function untilNoMember(
+  host: StreamHost,
+  clock: Clock,
+  timeoutMs: number,
+): Promise<readonly string[]> {
+  const deadlineAt = clock.now() + timeoutMs;
+  for (;;) {
+    const rest = host.streams.filter((stream) => isMember(host.home(stream)));
+    if (rest.length === 0 || clock.now() >= deadlineAt) {
+      return rest;
+    }
+    await delay(clock, POLL_MS);
+  }
+}
+
+function isMember(home: ReplicaHome | undefined): boolean {
+  const { self, hard } = home?.replica ?? { self: "", hard: null };
+  return hard?.activated?.configuration.members.includes(self) === true;
 }
 
 /** The member that is up and holds most; null when this is not the writer, or there is none. */

@@ -4,6 +4,7 @@
  */
 import { messageOf } from "../base/errors.ts";
 import type { ReplicaHome } from "../stream/replica-home.ts";
+import type { ReplicaId } from "../stream/replica-id.ts";
 import type { OrderAnswer } from "../stream/requests.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { reconcile } from "./reconcile.ts";
@@ -36,7 +37,8 @@ export class StreamSteward {
       return;
     }
     const { learners } = home.status;
-    const step = reconcile({ configuration: hard.activated.configuration, self, learners, wanted, up });
+    const { configuration } = hard.activated;
+    const step = reconcile({ configuration, self, learners, wanted, up, behind: notReady(home) });
     if (step === null) {
       return;
     }
@@ -73,4 +75,19 @@ export class StreamSteward {
         this.#host.done();
       });
   }
+}
+
+/** Three heartbeats that were not answered: a member that has died is not known as down before long. */
+const SILENT_TICKS = 3;
+
+/** Members that could not take over at once: not heard in this epoch, or not of late, or far behind. */
+function notReady({ replica: { writer, log }, settings }: ReplicaHome): ReadonlySet<ReplicaId> {
+  const unready = new Set<ReplicaId>();
+  for (const [member, { silentTicks, matchSeq }] of writer?.progress ?? []) {
+    const isBehind = writer === null || matchSeq < writer.barrierSeq;
+    if (isBehind || silentTicks > SILENT_TICKS || log.lastSeq - matchSeq > settings.windowEntries) {
+      unready.add(member);
+    }
+  }
+  return unready;
 }

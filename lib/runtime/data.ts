@@ -6,7 +6,8 @@ import { messageOf, type SupercastError } from "../base/errors.ts";
 import type { Expected, Kept } from "../cluster/bootstrap-messages.ts";
 import type { MapSettings } from "../cluster/cluster-map-schema.ts";
 import { ClusterRoot } from "../cluster/cluster-root.ts";
-import { handOverStreams } from "../cluster/departure.ts";
+import { Commits } from "../cluster/commits.ts";
+import { handOverStreams, untilNoMember } from "../cluster/departure.ts";
 import { KeptFile } from "../cluster/kept-file.ts";
 import { MapView } from "../cluster/map-view.ts";
 import { PartitionStreams } from "../cluster/partition-streams.ts";
@@ -126,12 +127,14 @@ export function makeData(parts: DataParts): NodeData {
     keep: (kept) => opened.keep(kept),
     send: (node, message) => system.cast({ name: "manager", node }, { type: "bootstrap", message }),
   });
+  const streams = new PartitionStreams({ host: system, view, windowMax: CLIENT_WINDOW });
   const services: DataServices = {
     host,
     view,
     cluster,
     root,
-    partitions: new PartitionStreams({ host: system, view, windowMax: CLIENT_WINDOW }),
+    partitions: streams,
+    commits: new Commits({ node: system.node, host, partitions: streams, bounds: wal }),
     definition: partitionDefinition(KEY_POS),
     settings: mapSettings,
     mode: replicationMode === "3pc" ? "strong" : replicationMode,
@@ -154,23 +157,32 @@ export function makeData(parts: DataParts): NodeData {
  * it, and is expected back within `evictAfterMs`.
  */
 async function depart(
-  { host, view, root }: DataServices,
+  { host, view, cluster }: DataServices,
   system: ActorSystem,
   floor: NodeFloor,
 ): Promise<void> {
-  const { node, incarnation } = system;
+  const { node } = system;
   const others = new Set(floor.liveNodes().map((each) => each.node));
   await handOverStreams(host, system, others, HAND_OVER_TIMEOUT_MS);
   const remain = view.map?.members.some((member) => member.node !== node && others.has(member.node));
   const isMember = view.map?.members.some((member) => member.node === node);
-  if (host.durability === "memory" && isMember === true && remain === true) {
-    await root
-      .request({ type: "leave", node, incarnation, reason: "stopped" }, { timeoutMs: HAND_OVER_TIMEOUT_MS })
-      .catch((thrown: unknown) => system.log.debug(`${node} did not leave the map: ${messageOf(thrown)}`));
+  if (host.durability !== "memory" || isMember !== true || remain !== true) {
+    return;
+  }
+  try {
+    await cluster.leave(HAND_OVER_TIMEOUT_MS);
+    const rest = await untilNoMember(host, system.clock, LEAVE_TIMEOUT_MS);
+    if (rest.length > 0) {
+      system.log.warn(`${node} goes while it is still a member of ${rest.join(", ")}`);
+    }
+  } catch (thrown) {
+    system.log.debug(`${node} did not leave the map: ${messageOf(thrown)}`);
   }
 }
 
 const HAND_OVER_TIMEOUT_MS = 2_000;
+/** For all streams to go on without this node: a few changes of members each. */
+const LEAVE_TIMEOUT_MS = 5_000;
 /** Where in a record its key stands. */
 const KEY_POS = 0;
 /** Requests of one client that the replicated state keeps answers of. */

@@ -366,7 +366,9 @@ export class StreamReplica extends Actor<StreamProtocol, ReplicaHome, ReplicaArg
       transfer: (effects) => this.#transfer(effects),
       cutLater: () => this.#cutLater(),
     });
-    const search = new WriterSearch(() => home.options.nodes, home.ports.node, home.settings.joinTicks);
+    const { joinTicks } = home.settings;
+    const { isWanted } = home.options;
+    const search = new WriterSearch(() => home.options.nodes, home.ports.node, joinTicks, isWanted);
     return { watch: new NodeWatch(), search, intake, reads, orders, performer };
   }
 

@@ -25,19 +25,35 @@ export class WriterFound {
 export class WriterSearch {
   readonly #nodes: () => readonly string[];
   readonly #everyTicks: number;
+  readonly #isWanted: () => boolean;
   #ticks = 0;
   #asked = 0;
 
-  /** `nodes`: where replicas may live at present. */
-  constructor(nodes: () => readonly string[], self: string, everyTicks: number) {
+  /** `nodes`: where replicas may live at present; `isWanted`: whether one that was retired is to be fed again. */
+  constructor(
+    nodes: () => readonly string[],
+    self: string,
+    everyTicks: number,
+    isWanted: () => boolean = () => false,
+  ) {
     this.#nodes = () => nodes().filter((node) => node !== self);
     this.#everyTicks = everyTicks;
+    this.#isWanted = isWanted;
     this.#ticks = everyTicks; // the first question at once
   }
 
   /** Whether nobody feeds this replica, and somebody should. */
   seeks({ role, silentTicks, settings }: ReplicaState): boolean {
-    return role === "empty" || (role === "learner" && silentTicks >= settings.failureTicks);
+    switch (role) {
+      case "empty":
+        return true;
+      case "learner":
+        return silentTicks >= settings.failureTicks;
+      case "gone":
+        return this.#isWanted();
+      default:
+        return false;
+    }
   }
 
   /** The node to be asked at this tick, or null. */

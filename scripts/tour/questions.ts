@@ -1,5 +1,5 @@
 /** What the steps of the tour ask the cluster, and small helpers of theirs. */
-import { managerProtocol } from "../../actors/manager.ts";
+import { managerProtocol } from "../../actors/manager-protocol.ts";
 import type { Client } from "../../lib/cli/client.ts";
 import type { TreeNode } from "../../lib/node/process-tree.ts";
 import { NODES } from "./cluster.ts";

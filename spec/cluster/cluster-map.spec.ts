@@ -135,7 +135,7 @@ describe("the cluster map", () => {
   });
 
   it("lets members go, but not the last one", () => {
-    const root = new Root(FOUND, { type: "leave", node: "b", reason: "byHand" });
+    const root = new Root(FOUND, { type: "leave", node: "b", reason: "stopped" });
     expect(root.keys).to.deep.equal(["member/b", "nodes", "version"]);
     expect(root.do({ type: "leave", node: "b", reason: "evicted" }).changed).to.equal(false);
     root.do({ type: "leave", node: "c", reason: "stopped" });
@@ -143,6 +143,20 @@ describe("the cluster map", () => {
       "invalid_message: node: a is the last member of the cluster and cannot leave it",
     );
     expect(root.map.members).to.deep.equal([member("a")]);
+  });
+
+  it("lets who left by hand in again only by hand, or as a younger incarnation", () => {
+    const join = { type: "join", node: "b", incarnation: "1" };
+    const root = new Root(FOUND, { type: "leave", node: "b", reason: "byHand" });
+    expect(root.keys).to.deep.equal(["left", "member/b", "nodes", "version"]);
+    expect(refusal(root, join)).to.equal("forbidden: b was taken out by hand and is to be put in by hand");
+    expect(root.do({ type: "allow", node: "c" }).changed).to.equal(false);
+    expect(root.do({ type: "allow", node: "b" }).changed).to.equal(true);
+    expect(root.do(join).changed).to.equal(true);
+    root.do({ type: "leave", node: "b", reason: "byHand" });
+    expect(root.do({ ...join, incarnation: "2" }).changed).to.equal(true);
+    expect(root.do({ type: "leave", node: "b", reason: "stopped" }).changed).to.equal(true);
+    expect(root.do(join).changed).to.equal(true);
   });
 
   it("keeps a younger incarnation when an older one leaves", () => {
