@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import type { AnyMessage } from "../../lib/actor/protocol.ts";
+import type { ThreePhaseCommitProtocol } from "../../actors/three-phase-commit.ts";
+import type { CallMessage } from "../../lib/actor/protocol.ts";
 import { streamActorName } from "../../lib/stream/requests.ts";
 import { STREAM } from "../stream/stream-rig.ts";
 import { outcomeOf } from "../support/sim-cluster.ts";
@@ -50,11 +51,15 @@ describe("ThreePhaseCommit", () => {
   it("refuses what the stream refuses, and a partition that there is not; nothing is left of it", async () => {
     await withRig(2, async (rig, writer) => {
       const { node } = rig.streams.cluster.get(writer);
-      const call = (message: AnyMessage): Promise<unknown> =>
+      const call = (message: CallMessage<ThreePhaseCommitProtocol>): Promise<unknown> =>
         node.call({ name: "three_phase_commit" }, message, { timeoutMs: 20_000 });
-      const bad = { type: "commit", partition: 0, ops: [add("from", 1), { op: "add", key: "to", n: "x" }] };
+      const bad = {
+        type: "commit" as const,
+        partition: 0,
+        ops: [add("from", 1), { op: "add", key: "to", n: "x" }],
+      };
       expect(await rig.streams.run(outcomeOf(call(bad)))).to.equal("invalid_message");
-      const nowhere = { type: "commit", partition: 7, ops: MOVE };
+      const nowhere = { type: "commit" as const, partition: 7, ops: MOVE };
       expect(await rig.streams.run(outcomeOf(call(nowhere)))).to.equal("invalid_message");
       expect(await moved(rig, writer)).to.equal(0);
     });

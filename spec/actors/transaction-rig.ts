@@ -2,8 +2,8 @@
 import { ThreePhaseCommit, type ThreePhaseCommitProtocol } from "../../actors/three-phase-commit.ts";
 import type { CommitOutcome } from "../../actors/transaction-coordinator.ts";
 import type { TransactionClient, TransactionStreams } from "../../actors/transaction-streams.ts";
-import { TxnRegistry } from "../../actors/txn-registry.ts";
-import type { AnyMessage, CallMessage } from "../../lib/actor/protocol.ts";
+import { TxnRegistry, type TxnRegistryProtocol } from "../../actors/txn-registry.ts";
+import type { CallMessage } from "../../lib/actor/protocol.ts";
 import { SupercastError } from "../../lib/base/errors.ts";
 import type { Change, ReadView, StreamDefinition } from "../../lib/stream/definition.ts";
 import { streamActorName } from "../../lib/stream/requests.ts";
@@ -48,7 +48,7 @@ export class TransactionRig {
   /** Called after each phase; what it throws or kills happens between two phases. */
   afterPhase: PhaseHook = () => undefined;
 
-  constructor(seed: number, options: { readonly durable?: boolean } = {}) {
+  constructor(seed: number, options: ConstructorParameters<typeof StreamRig>[2] = {}) {
     this.streams = new StreamRig(seed, this.names, {
       ...options,
       definition: withTransactions(inner),
@@ -91,7 +91,7 @@ export class TransactionRig {
     );
   }
 
-  registry(on: string, message: AnyMessage): Promise<unknown> {
+  registry(on: string, message: CallMessage<TxnRegistryProtocol>): Promise<unknown> {
     const { node } = this.streams.cluster.get(on);
     return this.streams.run(node.call({ name: "txn_registry", node: on }, message));
   }
