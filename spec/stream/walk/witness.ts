@@ -15,6 +15,8 @@ import { ReadWatch } from "./read-watch.ts";
 import type { FoundBy, Violation } from "./violations.ts";
 
 const TRACE_MAX = 4_000;
+/** What went wrong once goes wrong again and again; a timed run goes on all the same. */
+const VIOLATIONS_MAX = 100;
 
 export class Witness {
   readonly violations: Violation[] = [];
@@ -83,7 +85,9 @@ export class Witness {
   }
 
   violate(line: string, by: FoundBy = "witness"): void {
-    this.violations.push({ by, line: `step ${this.#steps}: ${line}` });
+    if (this.violations.length < VIOLATIONS_MAX) {
+      this.violations.push({ by, line: `step ${this.#steps}: ${line}` });
+    }
   }
 
   note(line: string): void {
