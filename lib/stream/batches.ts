@@ -221,7 +221,8 @@ export class Batches {
   /**
    * A snapshot at `base` has taken the place of the state: its client table tells what took effect. A batch did if
    * one of its requests took effect in its very entry; the same request elsewhere is another attempt, perhaps with
-   * another answer. Where the table does not say any more, because all its clients are done, it counts as lost.
+   * another answer. Where the table does not say any more, because all its clients are done with their answers,
+   * it is not called lost: seed 2083 denied an entry that stood in the log.
    */
   installed(base: Position, known: (request: BatchRequest) => Known, redirect: RequestAnswer): void {
     const decided = ({ epoch, seq }: Batch): boolean => {
@@ -327,13 +328,10 @@ export class Batches {
 }
 
 function isIn({ seq, epoch, requests }: Batch, known: (request: BatchRequest) => Known): boolean {
-  const tookEffect = (request: BatchRequest): boolean => {
-    const found = known(request);
-    return (
-      found !== null && found !== "belowDone" && found.seq === seq && compareEpochs(found.epoch, epoch) === 0
-    );
-  };
-  return requests.length === 0 || requests.some(tookEffect);
+  const found = requests.map(known);
+  const isHere = (each: Known): boolean =>
+    each !== null && each !== "belowDone" && each.seq === seq && compareEpochs(each.epoch, epoch) === 0;
+  return found.some(isHere) || found.every((each) => each === "belowDone");
 }
 
 /** The later of two answers' moments. */

@@ -118,7 +118,7 @@ describe("the batches of a writer", () => {
       "ok",
       "redirect",
       "redirect",
-      "redirect",
+      "ok",
       "redirect",
     ]);
   });
