@@ -210,7 +210,7 @@ function requestsOf(gathered: readonly Gathered[], outcomes: readonly RequestOut
   });
 }
 
-function problemOfRequest({ clientId, requestSeq, doneBelow }: RequestMessage): string | null {
+function problemOfRequest({ clientId, requestSeq, doneBelow, lockWaitMs }: RequestMessage): string | null {
   if (typeof clientId !== "string" || clientId === "" || clientId.length > CLIENT_ID_MAX) {
     return `clientId: must be a string of 1 to ${CLIENT_ID_MAX} characters`;
   }
@@ -219,6 +219,9 @@ function problemOfRequest({ clientId, requestSeq, doneBelow }: RequestMessage): 
   }
   if (!Number.isSafeInteger(doneBelow) || doneBelow < 0 || doneBelow > requestSeq) {
     return "doneBelow: must be an integer from 0 to requestSeq";
+  }
+  if (lockWaitMs !== undefined && !(Number.isFinite(lockWaitMs) && lockWaitMs >= 0)) {
+    return "lockWaitMs: must be a number of milliseconds from 0";
   }
   return null;
 }

@@ -92,6 +92,22 @@ describe("a request that meets a locked key", () => {
     });
   });
 
+  it("is refused for a wait that is none", async () => {
+    await withRig({}, async (rig, writer) => {
+      const { node } = rig.cluster.get(writer);
+      for (const lockWaitMs of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
+        const asked = node.call(
+          { name: streamActorName(STREAM), node: writer },
+          {
+            ...{ type: "request", clientId: "w", requestSeq: 1, doneBelow: 0 },
+            ...{ operation: put("n", 2), lockWaitMs },
+          },
+        );
+        expect(await rig.run(outcomeOf(asked)), String(lockWaitMs)).to.equal("invalid_message");
+      }
+    });
+  });
+
   it("is not carried out when its caller has gone", async () => {
     await withRig({}, async (rig, writer) => {
       const client = rig.client(writer);
