@@ -18,7 +18,7 @@ export type Direction = "up" | "down";
 export interface Link {
   /** Breaks what is connected; new connections are refused until `heal`. */
   cut(): void;
-  /** Breaks what is connected, as a reset does; new connections are taken at once. */
+  /** Breaks what is connected; new connections are taken at once. */
   reset(): void;
   /** Every byte arrives so much later, in both directions. */
   delay(ms: number): void;
@@ -105,8 +105,7 @@ export class TcpProxy implements Link {
 
   #accept(socket: Socket): void {
     if (this.#refusing) {
-      socket.on("error", () => socket.destroy());
-      socket.resetAndDestroy();
+      socket.destroy();
       return;
     }
     const wire = new Wire(socket, this.#targetPort, this.#weather, () => this.#wires.delete(wire));
@@ -175,8 +174,9 @@ class Wire {
     for (const lane of this.#lanes) {
       lane.stop();
     }
-    this.#near.resetAndDestroy();
-    this.#far.resetAndDestroy();
+    // Not resetAndDestroy: where a shutdown is under way it fails, and the handle keeps the process from exiting.
+    this.#near.destroy();
+    this.#far.destroy();
     this.#onGone();
   }
 }
