@@ -8,10 +8,10 @@
 import type { ActorSystem } from "../actor/system.ts";
 import { messageOf, SupercastError } from "../base/errors.ts";
 import type { Subjects } from "../node/subjects.ts";
+import { decodeAppend, encodeAppend, isAppendLetter } from "../stream/append-codec.ts";
 import type { Letter } from "../stream/messages.ts";
 import { isLetter, streamActorName } from "../stream/requests.ts";
 import type { Transport } from "../transport/transport.ts";
-import { decode, encode } from "../wire/codec.ts";
 
 export interface StreamWireParts {
   readonly system: ActorSystem;
@@ -26,11 +26,14 @@ export class StreamWire {
     this.#parts = parts;
   }
 
-  /** Publishes a letter to all who listen. False when it did not leave; then each is to be reached singly. */
+  /** Publishes an append to all who listen. False when it did not leave; then each is to be reached singly. */
   fanOut(letter: Letter): boolean {
     const { transport, subjects, system } = this.#parts;
+    if (!isAppendLetter(letter)) {
+      return false;
+    }
     try {
-      transport.publish(subjects.stream(letter.stream), encode(letter));
+      transport.publish(subjects.stream(letter.stream), encodeAppend(letter));
       return true;
     } catch (thrown) {
       if (!(thrown instanceof SupercastError)) {
@@ -64,7 +67,7 @@ export class StreamWire {
   #read(payload: Uint8Array, stream: string): Letter | null {
     const { system } = this.#parts;
     try {
-      const letter = decode(payload);
+      const letter = decodeAppend(payload);
       if (isLetter(letter)) {
         return letter;
       }
