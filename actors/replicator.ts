@@ -20,6 +20,7 @@ import type { CallResult } from "../lib/actor/result.ts";
 import { delay } from "../lib/base/clock.ts";
 import { messageOf, SupercastError, toSupercastError } from "../lib/base/errors.ts";
 import { nodesOfPartition } from "../lib/cluster/cluster-map.ts";
+import type { At } from "../lib/cluster/commits.ts";
 import { partitionStream } from "../lib/cluster/partition-streams.ts";
 import { StreamSteward } from "../lib/cluster/stream-steward.ts";
 import type { Letter } from "../lib/stream/messages.ts";
@@ -79,6 +80,8 @@ type Message<Type extends CallMessage<ReplicatorProtocol>["type"]> = Extract<
 const LOOK = Symbol("look");
 /** Between two looks at the streams when nothing has changed. */
 const LOOK_MS = 500;
+/** Longer than all phases of a transaction may take. */
+const TRANSACTION_MS = 15_000;
 const PUSH_TIMEOUT_MS = 60_000;
 const PUSH_POLL_MS = 50;
 
@@ -151,13 +154,24 @@ export class Replicator extends Actor<ReplicatorProtocol, ReplicatorState, Repli
     from: From<ReplicatorProtocol>,
   ): void {
     const { data } = this.state.args;
-    const { partition, mode = data.mode } = message;
-    Promise.resolve()
-      .then(() => data.partitions.client(partition).request({ ops }, { mode }))
-      .then(
-        ({ seq, value }) => from.reply(message, { seq, value }),
-        (thrown: unknown) => from.fail(toSupercastError(thrown)),
-      );
+    const { partition, mode } = message;
+    const byThreePhases = data.settings.replicationMode === "3pc" && mode === undefined;
+    const done = byThreePhases
+      ? this.#inThreePhases(partition, ops)
+      : data.commits.commit(partition, ops, { mode: mode ?? data.mode });
+    done.then(
+      ({ seq, value }) => from.reply(message, { seq, value }),
+      (thrown: unknown) => from.fail(toSupercastError(thrown)),
+    );
+  }
+
+  async #inThreePhases(partition: number, ops: readonly unknown[]): Promise<At> {
+    const commit = { type: "commit", partition, ops } as const;
+    const outcome = await this.call({ name: "three_phase_commit" }, commit, { timeoutMs: TRANSACTION_MS });
+    if (outcome.outcome === "aborted") {
+      throw new SupercastError("quorum_not_reached", `the transaction was aborted: ${outcome.reason}`);
+    }
+    return { seq: outcome.seq, value: outcome.value };
   }
 
   /** Feeding is the stream's own business; this waits for it. */

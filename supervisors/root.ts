@@ -3,12 +3,12 @@
  *
  *     root (one_for_one)
  *     +- system (rest_for_one): metrics, streams (dynamic), manager, node_monitor, wal, replicator,
- *     |                         health_monitor, stats
+ *     |                         txn_registry, three_phase_commit, health_monitor, stats
  *     +- actors (dynamic): whatever the user starts with node.start
  *
  * Within `system` the order is that of dependence: when the manager is restarted, those that told it
  * something or ask it things are started anew after it. Under `streams` live the replicas of this node; a node
- * that takes no part in the data has neither them nor wal and replicator. A user actor that crashes too often costs the
+ * that takes no part in the data has neither them nor what works on them. A user actor that crashes too often costs the
  * children of `actors`, not the node's own; only when `actors` itself fails too often does the node end.
  */
 import { HealthMonitor, type HealthMonitorArgs } from "../actors/health-monitor.ts";
@@ -18,11 +18,19 @@ import { NodeMonitor, type NodeMonitorArgs } from "../actors/node-monitor.ts";
 import { Replicator, type ReplicatorArgs } from "../actors/replicator.ts";
 import type { NodeServices } from "../actors/services.ts";
 import { Stats } from "../actors/stats.ts";
+import { ThreePhaseCommit, type ThreePhaseCommitArgs } from "../actors/three-phase-commit.ts";
+import { TxnRegistry } from "../actors/txn-registry.ts";
 import { Wal, type WalArgs } from "../actors/wal.ts";
 import { type ChildSpec, child, type SupervisorInit } from "../lib/actor/child-spec.ts";
 import { DynamicSupervisor, Supervisor } from "../lib/actor/supervisor.ts";
 import { PARTITIONS_MAX } from "../lib/cluster/cluster-map-schema.ts";
 import { STREAMS } from "../lib/cluster/stream-host.ts";
+
+export interface DataArgs {
+  readonly wal: WalArgs;
+  readonly replicator: ReplicatorArgs;
+  readonly transactions: ThreePhaseCommitArgs;
+}
 
 export interface RootArgs {
   readonly services: NodeServices;
@@ -30,7 +38,7 @@ export interface RootArgs {
   readonly nodeMonitor: NodeMonitorArgs;
   readonly health: HealthMonitorArgs;
   /** Null: this node takes no part in the replicated data. */
-  readonly data: { readonly wal: WalArgs; readonly replicator: ReplicatorArgs } | null;
+  readonly data: DataArgs | null;
   /** Restarts allowed among the user's actors within `periodMs`. */
   readonly actors: { readonly intensity: number; readonly periodMs: number };
 }
@@ -60,9 +68,17 @@ function systemChildren(args: RootArgs): readonly ChildSpec[] {
     ...(data === null ? [] : [child(DynamicSupervisor, streams, { name: STREAMS })]),
     child(Manager, manager, { name: "manager" }),
     child(NodeMonitor, nodeMonitor, { name: "node_monitor" }),
-    ...(data === null ? [] : [child(Wal, data.wal, { name: "wal" })]),
-    ...(data === null ? [] : [child(Replicator, data.replicator, { name: "replicator" })]),
+    ...(data === null ? [] : dataChildren(data)),
     child(HealthMonitor, health, { name: "health_monitor" }),
     child(Stats, services, { name: "stats" }),
+  ];
+}
+
+function dataChildren({ wal, replicator, transactions }: DataArgs): readonly ChildSpec[] {
+  return [
+    child(Wal, wal, { name: "wal" }),
+    child(Replicator, replicator, { name: "replicator" }),
+    child(TxnRegistry, transactions, { name: "txn_registry" }),
+    child(ThreePhaseCommit, transactions, { name: "three_phase_commit" }),
   ];
 }

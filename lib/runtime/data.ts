@@ -1,16 +1,19 @@
 /** The data floor of a node: its journal, the host of its replicas, and what the data actors share. */
 import type { DataServices } from "../../actors/data-services.ts";
+import type { TransactionStreams } from "../../actors/transaction-streams.ts";
+import type { DataArgs } from "../../supervisors/root.ts";
 import { Listeners } from "../actor/listeners.ts";
 import type { ActorSystem } from "../actor/system.ts";
 import { messageOf, type SupercastError } from "../base/errors.ts";
 import type { Expected, Kept } from "../cluster/bootstrap-messages.ts";
+import { nodesOfPartition } from "../cluster/cluster-map.ts";
 import type { MapSettings } from "../cluster/cluster-map-schema.ts";
 import { ClusterRoot } from "../cluster/cluster-root.ts";
 import { Commits } from "../cluster/commits.ts";
 import { handOverStreams, untilNoMember } from "../cluster/departure.ts";
 import { KeptFile } from "../cluster/kept-file.ts";
 import { MapView } from "../cluster/map-view.ts";
-import { PartitionStreams } from "../cluster/partition-streams.ts";
+import { PartitionStreams, partitionStream } from "../cluster/partition-streams.ts";
 import { StreamHost } from "../cluster/stream-host.ts";
 import type { StreamWire } from "../cluster/stream-wire.ts";
 import type { NodeSettings } from "../config/options.ts";
@@ -22,6 +25,7 @@ import { openFolder } from "../journal/open.ts";
 import type { NodeFloor } from "../node/node-floor.ts";
 import { partitionDefinition } from "../store/partition-definition.ts";
 import { StreamClient } from "../stream/stream-client.ts";
+import { withTransactions } from "../stream/three-phase/definition.ts";
 import type { BasePorts } from "./ports.ts";
 
 export interface NodeData {
@@ -80,6 +84,28 @@ async function openJournal(
   }
 }
 
+/** What a node's data actors are started with. */
+export function dataArgs(data: DataServices, up: () => ReadonlySet<string>): DataArgs {
+  const streams = transactionStreams(data);
+  const replicasOf = (partition: number): readonly string[] =>
+    data.view.map === null ? [] : nodesOfPartition(data.view.map, partition);
+  return { wal: { data }, replicator: { data, up }, transactions: { streams, replicasOf } };
+}
+
+function transactionStreams({ host, view, partitions, changes }: DataServices): TransactionStreams {
+  const all = (): readonly number[] => view.map?.partitions.map(({ partition }) => partition) ?? [];
+  return {
+    client: (partition) => partitions.client(partition),
+    copies: () => all().filter((partition) => host.home(partitionStream(partition)) !== undefined),
+    written: () =>
+      all().flatMap((partition) => {
+        const { role, writer = null } = host.home(partitionStream(partition))?.replica ?? {};
+        return role === "open" && writer !== null ? [{ partition, barrierSeq: writer.barrierSeq }] : [];
+      }),
+    onChange: (listener) => changes.add(listener),
+  };
+}
+
 export interface DataParts {
   readonly settings: NodeSettings;
   readonly system: ActorSystem;
@@ -135,7 +161,7 @@ export function makeData(parts: DataParts): NodeData {
     root,
     partitions: streams,
     commits: new Commits({ node: system.node, host, partitions: streams, bounds: wal }),
-    definition: partitionDefinition(KEY_POS),
+    definition: withTransactions(partitionDefinition(KEY_POS)),
     settings: mapSettings,
     mode: replicationMode === "3pc" ? "strong" : replicationMode,
     streamSettings,

@@ -30,7 +30,7 @@ import { MetricsStore } from "../telemetry/metrics.ts";
 import type { AnnouncedService, Transport, TransportEvent } from "../transport/transport.ts";
 import { decode, encode } from "../wire/codec.ts";
 import { announceNode } from "./announce.ts";
-import { makeData, type NodeData, type OpenedData, openData } from "./data.ts";
+import { dataArgs, makeData, type NodeData, type OpenedData, openData } from "./data.ts";
 import { discoveryTable } from "./discovery.ts";
 import { checkNameIsFree } from "./name-check.ts";
 import { Node } from "./node.ts";
@@ -229,13 +229,7 @@ async function startTree(
       discoveries: discoveryTable(discoveries, settings.checkedLimits.discoveryTimeoutMs),
     },
     health: { services, kept: { options: healthOptions(settings), alerts: new Map() } },
-    data:
-      data === null
-        ? null
-        : {
-            wal: { data: data.services },
-            replicator: { data: data.services, up: () => upNodes(services.floor) },
-          },
+    data: data === null ? null : dataArgs(data.services, () => upNodes(services.floor)),
     actors: { intensity: settings.restartIntensity, periodMs: settings.restartPeriodMs },
   });
   const outcome = await system.start(Supervisor, tree, { name: "root" });

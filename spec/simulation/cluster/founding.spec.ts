@@ -26,3 +26,18 @@ describe("a cluster that begins", () => {
     await sim.stopAll();
   });
 });
+
+describe("a cluster in three phases", () => {
+  it("answers what every copy holds", async () => {
+    const sim = new SimCluster(3);
+    await sim.startAll(NODES, { partitions: 1, replicationMode: "3pc", actorsOnly: false });
+    await sim.until(() => NODES.every((name) => founded(sim, name)), 20_000);
+    const replicate = { type: "replicate", partition: 0, op: { op: "put", record: ["k", 1] } } as const;
+    const { seq } = await sim.run(sim.get("b").node.call({ name: "replicator" }, replicate));
+    for (const name of NODES) {
+      const { value } = await sim.run(read(sim, name, 0, { type: "get", key: "k" }, "local"));
+      expect(value, `${name} at ${seq}`).to.deep.equal(["k", 1]);
+    }
+    await sim.stopAll();
+  });
+});
