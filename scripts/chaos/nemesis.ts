@@ -19,7 +19,7 @@ export interface Patiences {
   /** So long it is waited for, to know by how much the promise was broken. */
   readonly acceptDeadlineMs: number;
   readonly wholeDeadlineMs: number;
-  /** A node with a damaged journal that has not come back by itself after this gets an empty one. */
+  /** A node that runs after the damage to its journal must be back after this; else it gets an empty one. */
   readonly damagedMs: number;
   /** Between two rounds: at least, and at most so much more. */
   readonly pauseMinMs: number;
@@ -202,7 +202,7 @@ export class Nemesis {
 
   /**
    * A process that ended by itself ends the run, unless its journal is damaged: then it may refuse to start, and
-   * what an operator would do is done.
+   * what an operator would do is done. What it may not is run and not come back.
    */
   async #lookAtEnds(sinceMs: number): Promise<string | undefined> {
     const { stage, log, patiences } = this.#parts;
@@ -215,7 +215,9 @@ export class Nemesis {
       await this.#replaceJournal(node);
     }
     if (damaged !== undefined && !this.#wiped && sinceMs > patiences.damagedMs) {
-      log(`  ${damaged} does not come back with its damaged journal and gets an empty one`);
+      const what = `${damaged} runs after the damage to its journal and is not whole after ${patiences.damagedMs} ms`;
+      log(`  ${what}; it gets an empty one`);
+      this.violations.push(`recovery: ${what}`);
       await this.#replaceJournal(damaged);
     }
     return undefined;
