@@ -60,28 +60,38 @@ export async function openData(
     return { folder: null, kept: { phase: "empty" }, keep: () => Promise.resolve() };
   }
   await disk.makeFolder(dataDir);
+  const path = joinPath(dataDir, JOURNAL);
   const file = new KeptFile(disk, dataDir);
-  const kept = (await file.load()) ?? { phase: "empty" };
-  const folder = await openJournal(joinPath(dataDir, JOURNAL), { clock, random, log }, disk);
-  return { folder, kept, keep: (next) => file.save(next) };
-}
-
-async function openJournal(
-  path: string,
-  { clock, random, log }: BasePorts,
-  disk: Disk,
-): Promise<JournalFolder> {
+  let kept = (await file.load()) ?? { phase: "empty" };
+  // Kept before there is an empty journal: a crash in between must not leave the old identity beside it.
+  const beginAnew = async (): Promise<void> => {
+    kept = withoutMemory(kept);
+    await file.save(kept);
+  };
+  const open = (): Promise<JournalFolder> => openFolder(path, { disk, clock, random });
+  if (!(await disk.list(dataDir)).includes(JOURNAL)) {
+    await beginAnew();
+  }
+  let folder: JournalFolder;
   try {
-    return await openFolder(path, { disk, clock, random });
+    folder = await open();
   } catch (thrown) {
     if (!(thrown instanceof JournalError && thrown.code === "journal_damaged")) {
       throw thrown;
     }
     const movedTo = `${path}.damaged-${Math.floor(clock.wallNow())}`;
     log.error(`${messageOf(thrown)}; it is kept as ${movedTo}, and this node begins with an empty log`);
+    await beginAnew();
     await disk.rename(path, movedTo);
-    return await openFolder(path, { disk, clock, random });
+    await disk.syncFolder(dataDir);
+    folder = await open();
   }
+  return { folder, kept, keep: (next) => file.save(next) };
+}
+
+/** A node that has lost its journal belongs to its cluster still, but not as the replica that it was. */
+function withoutMemory(kept: Kept): Kept {
+  return kept.phase === "running" ? { ...kept, record: null } : kept;
 }
 
 /** What a node's data actors are started with. */
