@@ -212,7 +212,7 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
     this.#agree({ type: "leave", node: message.node, reason: "byHand" }, message, from, "removed");
   }
 
-  /** First the map, where there is one, which remembers it for the whole cluster; then what the managers see. */
+  /** First the map, which remembers it for the whole cluster (a node without data has none); then what the managers see. */
   #agree(
     operation: MapOperation,
     message: MessageOf<"nodeUp"> | MessageOf<"nodeDown">,
@@ -220,8 +220,12 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
     event: "added" | "removed",
   ): void {
     const { data } = this.#given;
-    const hasMap = data !== null && data.view.map !== null;
-    const agreed = hasMap ? data.root.request(operation, { timeoutMs: AGREE_TIMEOUT_MS }) : Promise.resolve();
+    if (data !== null && data.view.map === null) {
+      const text = "this node does not know the cluster map yet; nothing was done";
+      from.fail(new SupercastError("quorum_not_reached", text));
+      return;
+    }
+    const agreed = data?.root.request(operation, { timeoutMs: AGREE_TIMEOUT_MS }) ?? Promise.resolve();
     agreed.then(
       () => {
         if (this.process.alive) {

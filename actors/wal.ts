@@ -197,7 +197,7 @@ export class Wal extends Actor<WalProtocol, DataServices, WalArgs> {
   #recover(message: Message<"recover">, from: From<WalProtocol>): void {
     const { data } = this.#use;
     const served = this.#copies().map(async ({ partition }) => {
-      await data.partitions.client(partition).readAt({ type: "count" }, { mode: "quorum" });
+      await data.commits.read(partition, { type: "count" });
     });
     Promise.all(served).then(
       () => from.reply(message, { partitions: this.#copies().map(rowOf) }),

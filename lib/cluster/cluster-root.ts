@@ -63,6 +63,8 @@ export type JoinAnswer =
   | { readonly status: "redirect"; readonly writer: string | null };
 
 const JOIN_TIMEOUT_MS = 5_000;
+/** Nodes that take no part in the data never say what they hold. */
+const SETTLE_TICKS = 10;
 
 export class ClusterRoot {
   readonly #parts: ClusterRootParts;
@@ -72,6 +74,7 @@ export class ClusterRoot {
   #performed: Promise<void> = Promise.resolve();
   #watch: RootWatch = NOTHING_WATCHED;
   #leaving = false;
+  #ticksWithWriter = 0;
 
   constructor(parts: ClusterRootParts) {
     const { system, settings, expected, kept } = parts;
@@ -115,7 +118,7 @@ export class ClusterRoot {
       this.#event({ type: "up", nodes });
     }
     this.#event({ type: "tick" });
-    if (!this.#bootstrap.settled && this.#hasWriter()) {
+    if (!this.#bootstrap.settled && this.#hasWriter() && this.#hasHeardAll()) {
       this.#event({ type: "settled" });
     }
     if (this.#isWriter()) {
@@ -226,6 +229,16 @@ export class ClusterRoot {
     const { role, primary, hard } = home?.replica ?? { role: "empty", primary: null, hard: null };
     const follows = (role === "follower" || role === "learner") && primary !== null;
     return hard !== null && hard.activated !== null && (role === "open" || follows);
+  }
+
+  /**
+   * Whether all nodes that are up have said what they hold, or had the time to. Before that one of them may run
+   * another cluster under the same name, and who comes up later is the one that must not go on.
+   */
+  #hasHeardAll(): boolean {
+    const { seen, up } = this.#bootstrap;
+    this.#ticksWithWriter += 1;
+    return this.#ticksWithWriter > SETTLE_TICKS || up.every((node) => seen.has(node));
   }
 
   // --- the map ----------------------------------------------------------------------------------

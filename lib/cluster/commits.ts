@@ -15,6 +15,9 @@ export interface WalBounds {
   readonly pendingMax: number;
 }
 
+/** Less than a call's own, so that who asks hears why there is no answer. */
+const READ_TIMEOUT_MS = 4_000;
+
 /** An answer, and the position in the partition's stream up to which it takes everything into account. */
 export type At = Pick<Done, "seq" | "value">;
 
@@ -32,6 +35,7 @@ export interface ReadOptions {
   readonly mode?: ReadMode | undefined;
   /** The position wanted at least; default: what this node has written and read. */
   readonly minSeq?: number | undefined;
+  /** Default 4000. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -83,12 +87,12 @@ export class Commits {
   /** Asks a partition. Rejects with `quorum_not_reached` or `invalid_message`. */
   async read(partition: number, query: unknown, options: ReadOptions = {}): Promise<At> {
     const { partitions, host, node } = this.#parts;
-    const { mode = "quorum", minSeq, timeoutMs } = options;
+    const { mode = "quorum", minSeq, timeoutMs = READ_TIMEOUT_MS } = options;
     const isHere = mode === "local" && host.home(partitionStream(partition)) !== undefined;
     const where: ClientReadOptions = {
       mode,
       ...(minSeq === undefined ? {} : { minSeq }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      timeoutMs,
       ...(isHere ? { node } : {}),
     };
     return await partitions.client(partition).readAt(query, where);

@@ -29,7 +29,7 @@ export function membersAt(sim: SimCluster, name: string): readonly string[] {
 /** Whether a node knows every partition as founded. */
 export function founded(sim: SimCluster, name: string): boolean {
   const map = mapOf(sim, name);
-  return map !== null && map.partitions.every((each) => each.founded);
+  return map?.partitions.every((each) => each.founded) === true;
 }
 
 /** Whether all nodes that run know the same map, with these members and every partition founded. */

@@ -7,6 +7,7 @@ import { SupercastError } from "../../lib/base/errors.ts";
 import { type Random, seededRandom } from "../../lib/base/random.ts";
 import { VirtualClock } from "../../lib/base/virtual-clock.ts";
 import type { NodeOptions } from "../../lib/config/options.ts";
+import { SimulatedDisk } from "../../lib/disk/simulated-disk.ts";
 import type { NodeEvent } from "../../lib/node/node-floor.ts";
 import type { Node } from "../../lib/runtime/node.ts";
 import { startNode } from "../../lib/runtime/start-node.ts";
@@ -110,6 +111,8 @@ export class SimCluster {
   readonly hub: MemoryHub;
   readonly random: Random;
   readonly nodes = new Map<string, SimNode>();
+  /** Of the nodes that were given a dataDir: what they find again when they start anew. */
+  readonly disks = new Map<string, SimulatedDisk>();
   #started = 0;
 
   constructor(seed: number | string = 1, clock: VirtualClock = new VirtualClock()) {
@@ -137,7 +140,11 @@ export class SimCluster {
     const transport = this.hub.connect(client);
     const { log, lines } = collectLog();
     const random = this.random.fork(`${name} ${this.#started}`);
-    const node = await startNode({ name, actorsOnly: true, ...options }, { clock, random, log, transport });
+    const disk = options.dataDir === undefined ? {} : { disk: this.#diskOf(name).mount() };
+    const node = await startNode(
+      { name, actorsOnly: true, ...options },
+      { clock, random, log, transport, ...disk },
+    );
     const events: NodeEvent[] = [];
     node.onNodeEvent((event) => events.push(event));
     const started: SimNode = { node, name, client, clock, transport, lines, events };
@@ -162,12 +169,31 @@ export class SimCluster {
     return found;
   }
 
-  /** SIGKILL: nothing of it runs any more, and its connection is gone at once. */
-  kill(name: string): void {
+  /** SIGKILL: nothing of it runs any more, and its connection is gone at once. With `power` its machine dies. */
+  kill(name: string, power: boolean = false): void {
     const { clock, client } = this.get(name);
     clock.die();
     this.hub.kill(client);
     this.nodes.delete(name);
+    const disk = this.disks.get(name);
+    if (power) {
+      disk?.crash();
+    } else {
+      disk?.killProcess();
+    }
+  }
+
+  /** Stops a node in good order. */
+  async stop(name: string): Promise<void> {
+    const { node } = this.get(name);
+    await this.clock.run(node.stop());
+    this.nodes.delete(name);
+  }
+
+  #diskOf(name: string): SimulatedDisk {
+    const disk = this.disks.get(name) ?? new SimulatedDisk(this.random.fork(`disk ${name}`));
+    this.disks.set(name, disk);
+    return disk;
   }
 
   /** SIGSTOP. */
