@@ -28,7 +28,7 @@ const CHANGES_MAX = 100_000;
 const PIECE_BYTES = 256 * 1024;
 /** Records that are looked at for one piece, so that one query never holds up the node for long. */
 const PIECE_LOOKS = 20_000;
-const NOWHERE = new Uint8Array(0);
+const NOWHERE = Buffer.alloc(0);
 
 /** `keyPos`: where in a record its key stands, from 0. */
 export function partitionDefinition(keyPos: number = 0): StreamDefinition<unknown, unknown> {

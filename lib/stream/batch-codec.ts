@@ -44,14 +44,14 @@ export type BatchRow = RequestRow | ExpiryRow;
 
 /** Writes the payload of one batch, row after row, into room for the largest one. */
 export class BatchBuilder {
-  readonly #room: Uint8Array;
+  readonly #room: Buffer;
   /** The end of what is kept, and of what has been added. */
   #kept = BATCH_HEAD_BYTES;
   #at = BATCH_HEAD_BYTES;
   #rows = 0;
 
   /** `room`: as many bytes as the payload may have; it is this builder's until `finish`. */
-  constructor(room: Uint8Array) {
+  constructor(room: Buffer) {
     this.#room = room;
   }
 
@@ -111,7 +111,7 @@ export class BatchBuilder {
   /** The payload with all that was kept. */
   finish(): Uint8Array {
     writeHead(this.#room, this.#rows);
-    return this.#room.slice(0, this.#kept);
+    return new Uint8Array(this.#room.subarray(0, this.#kept));
   }
 
   /** Beyond the end of the room it only counts. */

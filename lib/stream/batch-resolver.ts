@@ -10,11 +10,11 @@ import type { Overlay } from "./overlay.ts";
 import type { StateLimits } from "./state-limits.ts";
 
 /** For one batch at a time: a batch is resolved in one go. */
-let room = new Uint8Array(0);
+let room = Buffer.alloc(0);
 
-function roomOf(bytes: number): Uint8Array {
+function roomOf(bytes: number): Buffer {
   if (room.length < bytes) {
-    room = new Uint8Array(bytes);
+    room = Buffer.allocUnsafeSlow(bytes);
   }
   return room.subarray(0, bytes);
 }

@@ -195,7 +195,7 @@ export class ReplicatedState {
     this.#checkNext(seq);
     invariant(idleSinceSeq < seq, "a client is expired for what lies behind");
     const row: BatchRow = { kind: "expiry", clientIds: [...clientIds], idleSinceSeq };
-    const batch = new BatchBuilder(new Uint8Array(this.#limits.entryBytes));
+    const batch = new BatchBuilder(Buffer.allocUnsafeSlow(this.#limits.entryBytes));
     batch.addExpiry(row.clientIds, idleSinceSeq);
     return this.#close(seq, [row], batch.finish());
   }

@@ -26,8 +26,8 @@ export interface ThingHash {
 const NO_OWNER_WORD: Readonly<Word64> = { high: 0, low: 0 };
 
 const SCRATCH_BYTES = 16 * 1024;
-const scratch = new Uint8Array(SCRATCH_BYTES);
-const scratchView = new DataView(scratch.buffer);
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+const scratchView = new DataView(scratch.buffer, scratch.byteOffset, scratch.byteLength);
 
 /** Throws `invalid_message` for content that cannot travel. */
 export function hashOf(

@@ -92,8 +92,9 @@ export class StreamClient {
   readonly #options: Required<Omit<ClientOptions, "clientId" | "nodes">>;
   readonly #where: Pick<ClientOptions, "nodes">;
   readonly #target: string;
-  /** Numbers of the requests under way, in order. */
+  /** Numbers of the requests under way; none is below `#oldest`. */
   readonly #open = new Set<number>();
+  #oldest = 1;
   #lastRequestSeq = 0;
   #position = 0;
   /** The node that is taken for the writer's. */
@@ -127,7 +128,7 @@ export class StreamClient {
    * time) or what the stream refused it with.
    */
   async request(operation: unknown, { timeoutMs, mode }: RequestOptions = {}): Promise<Done> {
-    const [oldest = this.#lastRequestSeq + 1] = this.#open;
+    const oldest = this.#oldestOpen();
     if (this.#lastRequestSeq + 1 - oldest >= this.#options.windowMax) {
       throw new SupercastError(
         "overload",
@@ -199,7 +200,7 @@ export class StreamClient {
     let refusal: Refusal = "noWriter";
     for (;;) {
       const node = this.#writer ?? this.#nextNode();
-      const [doneBelow = requestSeq] = this.#open;
+      const doneBelow = this.#oldestOpen();
       const request = { type: "request", clientId: this.clientId, requestSeq, doneBelow, operation };
       const lockWaitMs = this.#lockWaitMs(deadlineAt);
       const asked = mode === undefined ? request : { ...request, mode };
@@ -279,6 +280,14 @@ export class StreamClient {
   #lockWaitMs(deadlineAt: number): number | null {
     const rest = Math.max(0, deadlineAt - this.#host.clock.now());
     return rest < this.#options.attemptTimeoutMs ? rest * LOCK_WAIT_SHARE : null;
+  }
+
+  /** The oldest request under way, or the next one. Not by the set's own order: it keeps holes of what has left. */
+  #oldestOpen(): number {
+    while (this.#oldest <= this.#lastRequestSeq && !this.#open.has(this.#oldest)) {
+      this.#oldest += 1;
+    }
+    return this.#oldest;
   }
 
   #deadline(timeoutMs: number | undefined): number {

@@ -13,7 +13,6 @@
 import { SupercastError } from "../base/errors.ts";
 import { invariant } from "../base/invariant.ts";
 import { decode, decodeRun, encodeInto } from "./codec.ts";
-import { GAVE_UP, writePlain } from "./plain-writer.ts";
 
 const FRAME_MARK = 0xce;
 export const FRAME_HEADER_BYTES = 5;
@@ -95,8 +94,7 @@ export class BatchWriter {
   #encode(value: unknown): number {
     const room = Math.min(this.#start + this.maxBytes, this.#slab.length);
     const at = this.#end + FRAME_HEADER_BYTES;
-    const end = writeQuickly(value, this.#slab, at, room);
-    return end === GAVE_UP ? encodeInto(value, this.#slab, at, room) : end - at;
+    return encodeInto(value, this.#slab, at, room);
   }
 
   #frame(length: number): void {
@@ -133,15 +131,6 @@ export class BatchWriter {
     this.#slab = slab;
     this.#start = 0;
     this.#end = length;
-  }
-}
-
-/** As `writePlain`; where a getter throws, it gives up, for the codec to find out and say so. */
-function writeQuickly(value: unknown, target: Buffer, at: number, end: number): number {
-  try {
-    return writePlain(value, target, at, end);
-  } catch {
-    return GAVE_UP;
   }
 }
 

@@ -9,6 +9,7 @@
  */
 import { Packr, RESET_BUFFER_MODE, REUSE_BUFFER_MODE, Unpackr } from "msgpackr";
 import { messageOf, SupercastError } from "../base/errors.ts";
+import { GAVE_UP, writePlain } from "./plain-writer.ts";
 import { findProblem, travels } from "./travel.ts";
 
 /** Leaves the packed bytes in msgpackr's own buffer, to be overwritten by the next value. */
@@ -53,10 +54,14 @@ export function encode(value: unknown): Uint8Array {
 
 /**
  * Writes the bytes of `value` to `target` at `offset`, when they fit before `end`.
- * Returns their number, or minus that when they do not fit; then nothing has been written.
+ * Returns their number, or minus that when they do not fit; then what stands between the two is of no use.
  * Throws as `encode` does.
  */
-export function encodeInto(value: unknown, target: Uint8Array, offset: number, end: number): number {
+export function encodeInto(value: unknown, target: Buffer, offset: number, end: number): number {
+  const written = writeQuickly(value, target, offset, end);
+  if (written !== GAVE_UP) {
+    return written - offset;
+  }
   const packed = pack(value);
   const length = packedEnd - packedStart;
   const fits = offset + length <= end;
@@ -67,6 +72,15 @@ export function encodeInto(value: unknown, target: Uint8Array, offset: number, e
     shrinkBuffer();
   }
   return fits ? length : -length;
+}
+
+/** As `writePlain`; where a getter throws, it gives up, for msgpackr to find out and say so. */
+function writeQuickly(value: unknown, target: Buffer, at: number, end: number): number {
+  try {
+    return writePlain(value, target, at, end);
+  } catch {
+    return GAVE_UP;
+  }
 }
 
 /**

@@ -86,7 +86,7 @@ describe("a batch's payload", () => {
   });
 
   it("is built of what was kept, and what does not fit says so and leaves no trace", () => {
-    const builder = new BatchBuilder(new Uint8Array(64));
+    const builder = new BatchBuilder(Buffer.alloc(64));
     const add = (requestSeq: number, size: number): ReturnType<typeof builder.add> =>
       builder.add({ clientId: "c", requestSeq }, 0, {
         answer: null,

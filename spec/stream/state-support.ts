@@ -191,7 +191,7 @@ const ROOM_BYTES = 64 * 1024;
 
 /** The payload of a batch with these rows. */
 export function payloadOf(rows: readonly RowInput[]): Uint8Array {
-  const builder = new BatchBuilder(new Uint8Array(ROOM_BYTES));
+  const builder = new BatchBuilder(Buffer.alloc(ROOM_BYTES));
   for (const row of rows) {
     if ("clientIds" in row) {
       builder.addExpiry(row.clientIds, row.idleSinceSeq);
