@@ -1,9 +1,9 @@
-/** The child process of one bench: `{ suite, bench, rounds }` in, samples out. */
+/** The child process of one bench: `{ suite, bench, rounds, short }` in, samples out. */
 import { z } from "zod";
 import { serveJob } from "./child.ts";
 import { SUITES } from "./suites.ts";
 
-const JOB = z.object({ suite: z.string(), bench: z.string(), rounds: z.int() });
+const JOB = z.object({ suite: z.string(), bench: z.string(), rounds: z.int(), short: z.boolean() });
 
 serveJob(async (given, parent) => {
   const job = JOB.parse(given);
@@ -12,5 +12,5 @@ serveJob(async (given, parent) => {
   if (bench === undefined) {
     throw new Error(`there is no bench ${job.suite}/${job.bench}`);
   }
-  return await bench.run({ rounds: job.rounds, progress: parent.progress });
+  return await bench.run({ rounds: job.rounds, short: job.short, progress: parent.progress });
 });

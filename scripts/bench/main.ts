@@ -12,6 +12,7 @@ import { fullName, parseCommand, type RunCommand, USAGE } from "./options.ts";
 import { ensurePeers } from "./peers.ts";
 import { Progress } from "./progress.ts";
 import { formatTable } from "./report.ts";
+import { ensureServers } from "./servers.ts";
 import { type Bench, SAMPLES, type Suite } from "./suite.ts";
 import { SUITES } from "./suites.ts";
 import { type Outcome, rowsOf } from "./verdict.ts";
@@ -27,16 +28,20 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-async function runAll({ selected, rounds, json }: RunCommand): Promise<void> {
+async function runAll({ selected, rounds, short, json }: RunCommand): Promise<void> {
   const progress = new Progress(process.stderr);
   const date = new Date().toISOString();
   await ensurePeers((text) => progress.line(text)).catch((thrown: unknown) => {
     progress.line(`what is measured against could not be installed: ${messageOf(thrown)}`);
   });
+  const servers = new Set(selected.flatMap(({ benches }) => benches.flatMap((bench) => bench.servers ?? [])));
+  await ensureServers([...servers], (text) => progress.line(text)).catch((thrown: unknown) => {
+    progress.line(messageOf(thrown));
+  });
   const outcomes: Outcome[] = [];
   for (const { suite, benches } of selected) {
     for (const bench of benches) {
-      outcomes.push(await runBench(suite, bench, rounds, progress));
+      outcomes.push(await runBench(suite, bench, { rounds, short }, progress));
     }
   }
   const rows = rowsOf(outcomes);
@@ -50,7 +55,12 @@ async function runAll({ selected, rounds, json }: RunCommand): Promise<void> {
   }
 }
 
-async function runBench(suite: Suite, bench: Bench, rounds: number, progress: Progress): Promise<Outcome> {
+async function runBench(
+  suite: Suite,
+  bench: Bench,
+  asked: { readonly rounds: number; readonly short: boolean },
+  progress: Progress,
+): Promise<Outcome> {
   const name = fullName(suite, bench);
   const nats = bench.needsNats === true ? findNatsServer() : undefined;
   if (nats?.found === false) {
@@ -61,7 +71,7 @@ async function runBench(suite: Suite, bench: Bench, rounds: number, progress: Pr
   try {
     const result = await runInChild(
       beside(import.meta, "./bench-child"),
-      { suite: suite.name, bench: bench.name, rounds },
+      { suite: suite.name, bench: bench.name, ...asked },
       { nodeFlags: bench.nodeFlags ?? [], onProgress: (text) => progress.update(name, text) },
     );
     progress.done(name);

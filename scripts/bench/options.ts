@@ -7,10 +7,11 @@ import type { Bench, Suite } from "./suite.ts";
 export const ROUNDS_DEFAULT = 7;
 const ROUNDS_MAX = 1_000;
 
-export const USAGE = `npm run bench -- [--only NAME] [--rounds N] [--json] [--list]
+export const USAGE = `npm run bench -- [--only NAME] [--rounds N] [--short] [--json] [--list]
 
   --only NAME   a suite (actors) or one bench of it (actors/local-cast); may be repeated
   --rounds N    rounds per bench, 1 to ${ROUNDS_MAX} (default ${ROUNDS_DEFAULT})
+  --short       what takes minutes takes seconds; no target is met by it
   --json        one JSON object on standard output, everything else on standard error
   --list        what there is to measure, and measure nothing`;
 
@@ -23,6 +24,7 @@ export interface RunCommand {
   readonly command: "run";
   readonly selected: readonly Selected[];
   readonly rounds: number;
+  readonly short: boolean;
   readonly json: boolean;
 }
 
@@ -30,7 +32,7 @@ export type Command = RunCommand | { readonly command: "list" } | { readonly com
 
 /** Reads `args`; throws UsageError. */
 export function parseCommand(args: readonly string[], suites: readonly Suite[]): Command {
-  const { only, rounds, json, list, help } = readFlags(args);
+  const { only, rounds, short, json, list, help } = readFlags(args);
   if (help === true) {
     return { command: "help" };
   }
@@ -38,7 +40,7 @@ export function parseCommand(args: readonly string[], suites: readonly Suite[]):
   const count = checkRounds(rounds);
   return list === true
     ? { command: "list" }
-    : { command: "run", selected, rounds: count, json: json === true };
+    : { command: "run", selected, rounds: count, short: short === true, json: json === true };
 }
 
 function readFlags(args: readonly string[]) {
@@ -48,6 +50,7 @@ function readFlags(args: readonly string[]) {
       options: {
         only: { type: "string", multiple: true },
         rounds: { type: "string" },
+        short: { type: "boolean" },
         json: { type: "boolean" },
         list: { type: "boolean" },
         help: { type: "boolean", short: "h" },

@@ -85,7 +85,8 @@ export async function ensurePeers(say: (text: string) => void): Promise<void> {
   });
 }
 
-function load(name: string): unknown {
+/** A peer's package, from where the manifest installs it. */
+export function load(name: string): unknown {
   const loaded: unknown = createRequire(join(FOLDER, "package.json"))(name);
   return loaded;
 }

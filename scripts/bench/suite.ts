@@ -6,6 +6,7 @@
  * or compiled code, and so that one that fails costs only its own rows.
  */
 import { z } from "zod";
+import type { ServerName } from "./servers.ts";
 import type { Target } from "./statistics.ts";
 
 /** What ours is compared with in one row. */
@@ -35,12 +36,16 @@ export interface Bench {
   readonly nodeFlags?: readonly string[];
   /** Needs a nats-server; without one its rows say so. */
   readonly needsNats?: boolean;
+  /** Servers of others that it measures against; without one, only that one's rows say so. */
+  readonly servers?: readonly ServerName[];
   run(context: Context): Promise<Samples>;
 }
 
 /** What a bench gets. */
 export interface Context {
   readonly rounds: number;
+  /** What takes minutes shall take seconds; the samples then say that they were shortened. */
+  readonly short?: boolean;
   /** Tells the person who waits what is going on. */
   progress(text: string): void;
 }
@@ -54,6 +59,8 @@ export const SAMPLES = z.object({
   baselines: z.record(z.string(), z.array(z.number())),
   /** What else is worth telling, for the reader of the table. */
   notes: z.array(z.string()),
+  /** Not what the words of the table ask for: no target is met by it. */
+  shortened: z.boolean().optional(),
 });
 
 export type Samples = z.infer<typeof SAMPLES>;

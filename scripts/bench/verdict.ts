@@ -52,7 +52,8 @@ function againstItself(samples: Samples): number[] {
 function measuredRows(bench: Bench, samples: Samples, commonNoise: number): Row[] {
   const own = againstItself(samples);
   const noise = own.length === 0 ? commonNoise : noiseOf(own);
-  const { ours, notes } = samples;
+  const { ours, shortened = false } = samples;
+  const notes = shortened ? [...samples.notes, SHORTENED] : samples.notes;
   const base = { ...described(bench), ours: median(ours), rounds: ours.length, noise, notes };
   if (bench.baselines.length === 0) {
     return [{ ...base, ...NO_BASELINE, spread: spread(ours), met: true }];
@@ -65,9 +66,13 @@ function measuredRows(bench: Bench, samples: Samples, commonNoise: number): Row[
     if (values === undefined) {
       return baseline.optional === undefined ? [{ ...base, ...withBaseline(baseline), met: false }] : [];
     }
-    return [{ ...base, ...withBaseline(baseline), ...compared(baseline, ours, values, noise) }];
+    const verdict = compared(baseline, ours, values, noise);
+    const met = verdict.met && !(shortened && baseline.target !== undefined);
+    return [{ ...base, ...withBaseline(baseline), ...verdict, met }];
   });
 }
+
+const SHORTENED = "a shortened run (--short): no target is met by it";
 
 function compared(baseline: Baseline, ours: readonly number[], values: readonly number[], noise: number) {
   const perRound = ratios(ours, values);

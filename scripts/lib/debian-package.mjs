@@ -22,10 +22,12 @@ export async function hasDebianPackages() {
  *
  * @param {string} name
  * @param {string} folder an existing, empty folder for apt's state, the download and the content
+ * @param {{ dependencies?: boolean }} [options] `dependencies`: also what it depends on and this system lacks,
+ * unpacked into the same folder
  * @returns {Promise<string>} the folder that holds the package's files
  * @throws {Error} with the last line that apt or dpkg-deb printed
  */
-export async function unpackDebianPackage(name, folder) {
+export async function unpackDebianPackage(name, folder, { dependencies = false } = {}) {
   const config = join(folder, "apt.conf");
   await writeFile(config, aptConfig(folder));
   await mkdir(join(folder, "lists", "partial"), { recursive: true });
@@ -40,18 +42,28 @@ export async function unpackDebianPackage(name, folder) {
   await step(process.stderr, "reading the system's package lists with apt, into .cache", () =>
     apt(["update"], UPDATE_TIMEOUT_MS),
   );
+  const names = new Set([name]);
+  if (dependencies) {
+    const plan = await apt(["--simulate", "--no-install-recommends", "install", name], DOWNLOAD_TIMEOUT_MS);
+    for (const [, lacking] of plan.matchAll(/^Inst (\S+)/gm)) {
+      names.add(lacking ?? name);
+    }
+  }
   const uri = /'([^']+)'/.exec(await apt(["--print-uris", "download", name], DOWNLOAD_TIMEOUT_MS))?.[1];
+  const others = names.size === 1 ? "" : ` and ${names.size - 1} packages that it needs`;
   await step(
     process.stderr,
-    `fetching the package ${name} from ${uri ?? "the system's package source"}`,
-    () => apt(["download", name], DOWNLOAD_TIMEOUT_MS),
+    `fetching the package ${name}${others} from ${uri ?? "the system's package source"}`,
+    () => apt(["download", ...names], DOWNLOAD_TIMEOUT_MS),
   );
-  const archive = (await readdir(folder)).find((file) => file.endsWith(".deb"));
-  if (archive === undefined) {
+  const archives = (await readdir(folder)).filter((file) => file.endsWith(".deb"));
+  if (archives.length === 0) {
     throw new Error(`apt-get download ${name} left no package`);
   }
   const content = join(folder, "content");
-  await must(`dpkg-deb -x ${archive}`, "dpkg-deb", ["-x", join(folder, archive), content], { cwd: folder });
+  for (const archive of archives) {
+    await must(`dpkg-deb -x ${archive}`, "dpkg-deb", ["-x", join(folder, archive), content], { cwd: folder });
+  }
   return content;
 }
 

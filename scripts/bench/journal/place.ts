@@ -1,4 +1,4 @@
-/** Where the journal's benches write: one folder of the clone, so that all contenders share a disk. */
+/** Where benches write that measure a disk: one folder of the clone, so that all contenders share it. */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ export async function inPlace(
 ): Promise<Samples> {
   const cache = join(cloneFolder(), ".cache");
   mkdirSync(cache, { recursive: true });
-  const folder = mkdtempSync(join(cache, "bench-journal-"));
+  const folder = mkdtempSync(join(cache, "bench-"));
   try {
     return await work(folder, context);
   } finally {
