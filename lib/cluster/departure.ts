@@ -36,18 +36,19 @@ const POLL_MS = 50;
 
 /**
  * Waits until no stream counts on a replica here any more, at most `timeoutMs`: of two members one alone has no
- * majority, so who leaves last but one must not be gone before the other stands alone. Resolves with the
- * streams of which this node is a member still.
+ * majority, so who leaves last but one must not be gone before the other stands alone. When nobody is left who
+ * stays, there is nothing to wait for. Resolves with the streams of which this node is a member still.
  */
 export async function untilNoMember(
   host: StreamHost,
   clock: Clock,
   timeoutMs: number,
+  isAnyoneLeft: () => boolean,
 ): Promise<readonly string[]> {
   const deadlineAt = clock.now() + timeoutMs;
   for (;;) {
     const rest = host.streams.filter((stream) => isMember(host.home(stream)));
-    if (rest.length === 0 || clock.now() >= deadlineAt) {
+    if (rest.length === 0 || clock.now() >= deadlineAt || !isAnyoneLeft()) {
       return rest;
     }
     await delay(clock, POLL_MS);

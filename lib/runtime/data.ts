@@ -69,7 +69,8 @@ export async function openData(
     await file.save(kept);
   };
   const open = (): Promise<JournalFolder> => openFolder(path, { disk, clock, random });
-  if (!(await disk.list(dataDir)).includes(JOURNAL)) {
+  const isThere = (await disk.list(dataDir)).includes(JOURNAL);
+  if (!isThere || (await disk.list(path)).length === 0) {
     await beginAnew();
   }
   let folder: JournalFolder;
@@ -198,17 +199,18 @@ async function depart(
   floor: NodeFloor,
 ): Promise<void> {
   const { node } = system;
-  const others = new Set(floor.liveNodes().map((each) => each.node));
-  await handOverStreams(host, system, others, HAND_OVER_TIMEOUT_MS);
-  const remain = view.map?.members.some((member) => member.node !== node && others.has(member.node));
+  const others = (): ReadonlySet<string> => new Set(floor.liveNodes().map((each) => each.node));
+  await handOverStreams(host, system, others(), HAND_OVER_TIMEOUT_MS);
+  const isAnyoneLeft = (): boolean =>
+    view.map?.members.some((member) => member.node !== node && others().has(member.node)) === true;
   const isMember = view.map?.members.some((member) => member.node === node);
-  if (host.durability !== "memory" || isMember !== true || remain !== true) {
+  if (host.durability !== "memory" || isMember !== true || !isAnyoneLeft()) {
     return;
   }
   try {
     await cluster.leave(HAND_OVER_TIMEOUT_MS);
-    const rest = await untilNoMember(host, system.clock, LEAVE_TIMEOUT_MS);
-    if (rest.length > 0) {
+    const rest = await untilNoMember(host, system.clock, LEAVE_TIMEOUT_MS, isAnyoneLeft);
+    if (rest.length > 0 && isAnyoneLeft()) {
       system.log.warn(`${node} goes while it is still a member of ${rest.join(", ")}`);
     }
   } catch (thrown) {
