@@ -20,6 +20,7 @@ const OUTPUT: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     "reconfigured: { kind: 'nodes', nodes: [ 'a', 'b' ] } removed [ 'c' ]",
     "live now: [ 'a', 'b' ]",
   ],
+  "replicated-data.ts": [/^committed at \d+, read elsewhere: \["ann",1987\]$/],
   "supervised-chart.ts": [
     /^15 are paid: .*open/,
     /^-5 crashes the chart: .*RangeError/,
