@@ -287,6 +287,7 @@ export class Manager extends Actor<ManagerProtocol, ManagerState, ManagerArgs> {
     const { floor, subjects, publishJson } = this.#use;
     const { map = null } = this.#given.data?.view ?? {};
     if (map !== null) {
+      this.#step({ type: "agreed", left: map.left });
       const members = map.members.map(({ node }) => node);
       const { lineage, version } = map;
       publishJson(subjects.clusterEvent(floor.system.node), { type: "mapAgreed", lineage, version, members });

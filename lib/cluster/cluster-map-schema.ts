@@ -70,6 +70,8 @@ export interface ClusterMap {
   readonly settings: MapSettings;
   /** Sorted by node. */
   readonly members: readonly MapMember[];
+  /** Who was taken out by hand, as it was then, and is not to come back by itself; the newest last. */
+  readonly left: readonly MapMember[];
   /** All of them, by index. */
   readonly partitions: readonly PartitionEntry[];
 }

@@ -54,7 +54,7 @@ export function readClusterMap(view: ReadView): ClusterMap | null {
   const { lineage, settings } = head;
   const members = head.nodes.map((node) => readMember(view, node));
   const partitions = Array.from({ length: settings.partitions }, (_, index) => readEntry(view, index));
-  return { version: head.version, lineage, settings, members, partitions };
+  return { version: head.version, lineage, settings, members, left: readLeft(view), partitions };
 }
 
 /** The nodes that should hold a partition, the preferred writer first. */

@@ -29,6 +29,11 @@ export type MembershipEvent =
   | { readonly type: "declared"; readonly nodes: readonly string[] | "all" }
   | { readonly type: "nodeUp"; readonly node: string; readonly incarnation: string }
   | { readonly type: "nodeDown"; readonly node: string }
+  /** The cluster map says who was taken out by hand. It has the last word: a manager may have missed one. */
+  | {
+      readonly type: "agreed";
+      readonly left: readonly { readonly node: string; readonly incarnation: string }[];
+    }
   | { readonly type: "added"; readonly node: string }
   | { readonly type: "removed"; readonly node: string };
 
@@ -48,6 +53,16 @@ export function stepMembership(state: Membership, event: MembershipEvent): Membe
     }
     case "nodeDown":
       return { ...state, up: without(state.up, event.node) };
+    case "agreed": {
+      const { up } = state;
+      const out = event.left.filter(({ node, incarnation }) => (up.get(node) ?? incarnation) <= incarnation);
+      const nodes = new Set(out.map(({ node }) => node));
+      return {
+        ...state,
+        added: new Set([...state.added].filter((node) => !nodes.has(node))),
+        removed: new Map(out.map(({ node, incarnation }) => [node, up.has(node) ? incarnation : undefined])),
+      };
+    }
     case "added":
       return {
         ...state,

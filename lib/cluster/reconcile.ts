@@ -180,10 +180,14 @@ function inOrder(members: readonly ReplicaId[], wanted: readonly string[]): read
 
 // --- the root stream ------------------------------------------------------------------------------
 
+/** As few as can lose one. */
+const ROOT_MEMBERS_MIN = 3;
+
 /**
  * The nodes that should be members of the root stream, the preferred writer first: those that are and are
  * up, then others that are up. Who is and is down stays while no other node can take the place, because it
- * may come back with what it had. An odd number, unless that would send away a live member or leave one of two.
+ * may come back with what it had. Of fewer than three nobody can be lost: then one that is down is waited for
+ * too, and who has left the map stays meanwhile. An odd number, unless that would send away a live member or leave one of two.
  *
  * @param present nodes of the present members, in their order
  */
@@ -194,10 +198,13 @@ export function rootMembers(
 ): readonly string[] {
   const nodes = new Set(map.members.map(({ node }) => node));
   const held = present.filter((node) => nodes.has(node));
-  const spare = [...nodes].filter((node) => up.has(node) && !held.includes(node)).sort();
+  const spare = [...nodes].filter((node) => !held.includes(node)).sort();
+  const isUp = (node: string): boolean => up.has(node);
+  const isDown = (node: string): boolean => !up.has(node);
   const isHeldAndUp = (node: string): boolean => held.includes(node) && up.has(node);
-  const inTurn = [...held.filter(isHeldAndUp), ...spare, ...held.filter((node) => !up.has(node))];
-  const chosen = [...new Set(inTurn)].slice(0, ROOT_MEMBERS_MAX);
+  const inTurn = [...held.filter(isUp), ...spare.filter(isUp), ...held.filter(isDown)];
+  const lacking = Math.max(0, ROOT_MEMBERS_MIN - inTurn.length);
+  const chosen = [...inTurn, ...spare.filter(isDown).slice(0, lacking)].slice(0, ROOT_MEMBERS_MAX);
   const last = chosen.at(-1);
   const isOneTooMany =
     chosen.length > 2 && chosen.length % 2 === 0 && last !== undefined && !isHeldAndUp(last);

@@ -290,8 +290,29 @@ export class SimulatedDisk {
 
   list(path: string): string[] {
     this.requireFolder(path);
-    const inside = this.paths().filter((file) => folderOf(file) === path);
-    return inside.map((file) => file.slice(path === "/" ? 1 : path.length + 1));
+    const inside = [...this.paths(), ...this.#folders].filter(
+      (each) => each !== "/" && folderOf(each) === path,
+    );
+    return inside.map((each) => each.slice(path === "/" ? 1 : path.length + 1)).sort();
+  }
+
+  /** A file, or a folder with all that is in it. Durable with the sync of the folder that `to` is in. */
+  rename(from: string, to: string): void {
+    const folder = folderOf(to);
+    this.requireFolder(folder);
+    if (!this.#folders.has(from)) {
+      this.changeNames({ folder, removed: from, put: { path: to, file: this.fileAt(from) } });
+      return;
+    }
+    const isInside = (path: string): boolean => path === from || path.startsWith(`${from}/`);
+    for (const each of [...this.#folders].filter(isInside)) {
+      this.#folders.delete(each);
+      this.#folders.add(`${to}${each.slice(from.length)}`);
+    }
+    for (const path of this.paths().filter(isInside)) {
+      const put = { path: `${to}${path.slice(from.length)}`, file: this.fileAt(path) };
+      this.changeNames({ folder, removed: path, put });
+    }
   }
 
   /** What a write of `bytes` at `position` would take beyond the space there is fails before it begins. */

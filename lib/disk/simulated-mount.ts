@@ -37,11 +37,7 @@ export class MountedDisk implements Disk {
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#disk.operate(this.#life, "rename", from, () => {
-      const file = this.#disk.fileAt(from);
-      this.#disk.requireFolder(folderOf(to));
-      this.#disk.changeNames({ folder: folderOf(to), removed: from, put: { path: to, file } });
-    });
+    return this.#disk.operate(this.#life, "rename", from, () => this.#disk.rename(from, to));
   }
 
   remove(path: string): Promise<void> {

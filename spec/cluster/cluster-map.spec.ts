@@ -95,6 +95,7 @@ describe("the cluster map", () => {
       lineage: "L1",
       settings: SETTINGS,
       members: [member("a"), member("b"), member("c")],
+      left: [],
       partitions: [
         { partition: 0, generation: 1, lineage: "L1.0.1", genesis: ["a/1", "b/1"], founded: false },
         { partition: 1, generation: 1, lineage: "L1.1.1", genesis: ["b/1", "c/1"], founded: false },
@@ -149,6 +150,7 @@ describe("the cluster map", () => {
     const join = { type: "join", node: "b", incarnation: "1" };
     const root = new Root(FOUND, { type: "leave", node: "b", reason: "byHand" });
     expect(root.keys).to.deep.equal(["left", "member/b", "nodes", "version"]);
+    expect(root.map.left).to.deep.equal([member("b")]);
     expect(refusal(root, join)).to.equal("forbidden: b was taken out by hand and is to be put in by hand");
     expect(root.do({ type: "allow", node: "c" }).changed).to.equal(false);
     expect(root.do({ type: "allow", node: "b" }).changed).to.equal(true);

@@ -56,6 +56,21 @@ describe("membership", () => {
     expect(liveNodes(stepMembership(state, { type: "added", node: "b" }))).to.deep.equal(["a", "b"]);
   });
 
+  it("believes the cluster map about who was taken out by hand, but not against a younger incarnation", () => {
+    const left = (...nodes: string[]): MembershipEvent => ({
+      type: "agreed",
+      left: nodes.map((node) => ({ node, incarnation: "1" })),
+    });
+    const before = [declared(["b", "c"]), up("b"), up("c", "2")];
+    expect(liveNodes(stateAfter(...before, left("b", "c")))).to.deep.equal(["a", "c"]);
+    expect(liveNodes(stateAfter(...before, left("b"), left()))).to.deep.equal(["a", "b", "c"]);
+    expect(liveNodes(stateAfter(...before, left("b"), up("b", "2")))).to.deep.equal(["a", "b", "c"]);
+    expect(liveNodes(stateAfter(...before, { type: "added", node: "b" }, left("b")))).to.deep.equal([
+      "a",
+      "c",
+    ]);
+  });
+
   it("lets a new incarnation of it in", () => {
     const removed: MembershipEvent = { type: "removed", node: "b" };
     expect(liveNodes(stateAfter(declared(["b"]), up("b"), removed, down("b"), up("b", "2")))).to.deep.equal([

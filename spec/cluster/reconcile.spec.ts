@@ -323,6 +323,7 @@ describe("the members of the root stream", () => {
     ["one of two that is down", "ab", "a", "ab", "ab"],
     ["no one who has left", "ab", "abc", "abc", "ab"],
     ["no stranger that is up", "a", "ax", "a", "a"],
+    ["one that is down, rather than two alone", "acd", "ad", "abd", "adc"],
     ["four that all live", "abcde", "abcd", "abcd", "abcd"],
   ];
   for (const [what, map, up, present, wanted] of CASES) {
