@@ -111,10 +111,13 @@ function drawNode(shown: TreeNode, stem: string, indent: string, colours: Colour
 function label({ name, id, actor, kind, status }: TreeNode, colours: Colours): string {
   const known = printable(name ?? id ?? actor);
   const title = kind === "supervisor" ? colours.bold(known) : known;
-  const what =
-    squash(known) === squash(actor) || kind === "supervisor" ? "" : ` ${colours.dim(printable(actor))}`;
+  const isTold = squash(known) === squash(actor) || STREAM.test(known) || kind === "supervisor";
+  const what = isTold ? "" : ` ${colours.dim(printable(actor))}`;
   return `${title}${what}${status === "running" ? "" : ` ${colours.yellow(printable(status))}`}`;
 }
+
+/** There is one kind of actor in front of a stream. */
+const STREAM = /^stream-/;
 
 /** "node_monitor" and "NodeMonitor" say the same. */
 function squash(name: string): string {

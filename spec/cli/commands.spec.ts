@@ -244,7 +244,9 @@ describeWithNats("supercast, on a cluster that up started", function () {
     expect(code, stderr).to.equal(0);
     expect(up.nodes.filter(({ pid }) => isAlive(pid))).to.deep.equal([]);
     expect(await listens(up.servers)).to.equal(false);
-    expect(stderr).to.match(/node a stopped: refuse \d+ ms, drain \d+ ms, tree \d+ ms/);
+    expect(stderr).to.match(
+      /node a stopped: handOver \d+ ms, refuse \d+ ms, drain \d+ ms, tree \d+ ms, storage \d+ ms/,
+    );
   });
 
   it("SIGKILL of up ends its nodes and its nats-server too", async () => {

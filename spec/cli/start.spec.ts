@@ -114,7 +114,7 @@ describeWithNats("supercast start", function () {
     const { code, stderr } = await node.end("SIGTERM");
     expect(code).to.equal(0);
     expect(stderr).to.match(
-      /node a stopped: refuse \d+ ms, drain \d+ ms, tree \d+ ms, goodbye \d+ ms, transport \d+ ms/,
+      /node a stopped: handOver \d+ ms, refuse \d+ ms, drain \d+ ms, tree \d+ ms, storage \d+ ms, goodbye \d+ ms, transport \d+ ms/,
     );
   });
 
