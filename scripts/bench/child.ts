@@ -95,6 +95,8 @@ export function serveJob(work: (job: unknown, parent: Parent) => Promise<unknown
   const tell = (message: ToParent): void => {
     process.send?.(message);
   };
+  // Ctrl-C reaches parent and children alike; this one ends after its parent, and puts away what it made.
+  process.on("SIGINT", () => undefined);
   process.once("disconnect", () => process.exit(1));
   process.once("message", (message) => {
     const job = typeof message === "object" && message !== null && "job" in message ? message.job : undefined;

@@ -126,6 +126,13 @@ describe("npm run bench", () => {
       expect(row?.ratio).to.be.closeTo(0.55, 1e-9);
     });
 
+    it("are not met by a shortened run, whatever it measured, and say so", () => {
+      const shortened = { ...samples([30, 30, 30], [30, 30, 30], [10, 10, 10]), shortened: true };
+      const [row] = rowsOf([{ bench: targeted, samples: shortened }]);
+      expect(row).to.include({ ratio: 3, target: 2, met: false });
+      expect(row?.notes.join()).to.match(/shortened run/);
+    });
+
     it("read as a table of aligned columns that says met, missed or not measured", () => {
       const rows = rowsOf([
         { bench: targeted, samples: samples([30, 30], [30, 30], [10, 10]) },
@@ -156,6 +163,14 @@ describe("npm run bench", () => {
       expect(selected()).to.deep.equal(["one", "two", "three"]);
       expect(selected("--only", "actors")).to.deep.equal(["one", "two"]);
       expect(selected("--only", "journal/three", "--only", "actors/one")).to.deep.equal(["one", "three"]);
+    });
+
+    it("shortens only when it is told to", () => {
+      const shortened = (...args: string[]): boolean => {
+        const command = parseCommand(args, suites);
+        return command.command === "run" && command.short;
+      };
+      expect([shortened(), shortened("--short")]).to.deep.equal([false, true]);
     });
 
     it("refuses what cannot be, naming the flag, its value and what is allowed", () => {

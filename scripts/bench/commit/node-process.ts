@@ -16,6 +16,7 @@ const PARTITION = 0;
 const REPLICA = streamActorName(`partition-${PARTITION}`);
 const READY_TIMEOUT_MS = 60_000;
 const ANSWER_LEAVES_MS = 50;
+const POLL_MS = 1;
 
 export const NODE_JOB = z.object({
   name: z.string(),
@@ -55,7 +56,7 @@ class Writer {
         this.#paced = new Paced(command.perSecond, (n) => this.#write("strong", keyOf(n)));
         return null;
       case "endPaced":
-        return this.#paced?.end();
+        return await this.#paced?.end();
       case "firstAfter":
         return await this.#paced?.firstAfter(command.atMs);
       case "status":
@@ -154,7 +155,8 @@ class Writer {
       if (status !== null && reached(status)) {
         return null;
       }
-      await new Promise((turn) => setImmediate(turn));
+      // Not busy: the processor is for those who are measured.
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
   }
 }

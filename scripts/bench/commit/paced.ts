@@ -16,6 +16,7 @@ export class Paced {
   readonly #perSecond: number;
   readonly #failed: Record<string, number> = {};
   readonly #waiting: { readonly afterMs: number; readonly resolve: (endedMs: number) => void }[] = [];
+  readonly #underWay = new Set<Promise<void>>();
   #begun = 0;
 
   constructor(perSecond: number, write: (n: number) => Promise<unknown>) {
@@ -24,8 +25,10 @@ export class Paced {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  end(): { readonly begun: number; readonly failed: Record<string, number> } {
+  /** Begins no more, and resolves when all that began have their answer. */
+  async end(): Promise<{ readonly begun: number; readonly failed: Record<string, number> }> {
     clearInterval(this.#timer);
+    await Promise.all(this.#underWay);
     return { begun: this.#begun, failed: this.#failed };
   }
 
@@ -39,13 +42,16 @@ export class Paced {
     while (this.#begun < due) {
       this.#begun += 1;
       const begunMs = sharedNowMs();
-      this.#write(next()).then(
-        () => this.#succeeded({ begunMs, endedMs: sharedNowMs() }),
-        (thrown: unknown) => {
-          const code = thrown instanceof SupercastError ? thrown.code : "other";
-          this.#failed[code] = (this.#failed[code] ?? 0) + 1;
-        },
-      );
+      const ended = this.#write(next())
+        .then(
+          () => this.#succeeded({ begunMs, endedMs: sharedNowMs() }),
+          (thrown: unknown) => {
+            const code = thrown instanceof SupercastError ? thrown.code : "other";
+            this.#failed[code] = (this.#failed[code] ?? 0) + 1;
+          },
+        )
+        .finally(() => this.#underWay.delete(ended));
+      this.#underWay.add(ended);
     }
   }
 

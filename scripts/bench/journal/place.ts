@@ -1,5 +1,5 @@
 /** Where benches write that measure a disk: one folder of the clone, so that all contenders share it. */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Journal } from "../../../lib/journal/journal.ts";
@@ -10,20 +10,37 @@ import type { Context, Samples } from "../suite.ts";
 
 export const RECORD: Uint8Array = new Uint8Array(100).fill(0x61);
 export const PAGE_BYTES = 4_096;
+const PREFIX = "bench-";
+const BENCH_MAX_MS = 2 * 60 * 60_000;
 const FILE_BYTES = 64 * 1024 * 1024;
 
-/** Runs `work` in a folder of its own, which is removed afterwards. */
+/** Runs `work` in a folder of its own, which is removed afterwards, also when this process ends before that. */
 export async function inPlace(
   context: Context,
   work: (folder: string, context: Context) => Promise<Samples>,
 ): Promise<Samples> {
   const cache = join(cloneFolder(), ".cache");
   mkdirSync(cache, { recursive: true });
-  const folder = mkdtempSync(join(cache, "bench-"));
+  removeInterrupted(cache);
+  const folder = mkdtempSync(join(cache, PREFIX));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  process.once("exit", remove);
   try {
     return await work(folder, context);
   } finally {
-    rmSync(folder, { recursive: true });
+    process.off("exit", remove);
+    remove();
+  }
+}
+
+/** Removes what benches left behind that were killed; one that still runs is younger than that. */
+function removeInterrupted(cache: string): void {
+  for (const name of readdirSync(cache).filter((each) => each.startsWith(PREFIX))) {
+    const folder = join(cache, name);
+    const { mtimeMs } = statSync(folder, { throwIfNoEntry: false }) ?? {};
+    if (mtimeMs !== undefined && Date.now() - mtimeMs > BENCH_MAX_MS) {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 }
 
