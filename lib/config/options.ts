@@ -71,7 +71,10 @@ const walSchema = z.strictObject({
     .int()
     .min(100)
     .default(5_000)
-    .describe("between two rounds that drop answers and log entries that nobody needs any more"),
+    .describe(
+      "between two rounds that drop the answers kept for clients that were silent for ten minutes, and the copies " +
+        "that this node is not to hold any more",
+    ),
   pendingMax: z
     .int()
     .min(1)

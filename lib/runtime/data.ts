@@ -153,7 +153,8 @@ export function makeData(parts: DataParts): NodeData {
       return nodesOfRoot(view, system.node, floor);
     },
   });
-  const streamSettings = { majorityTimeoutMs: wal.majorityTimeoutMs };
+  const { majorityTimeoutMs, cleanupIntervalMs: expiryIntervalMs } = wal;
+  const streamSettings = { majorityTimeoutMs, expiryIntervalMs };
   const cluster = new ClusterRoot({
     ...{ system, host, view, expected, refuse, streamSettings },
     client: root,

@@ -66,6 +66,7 @@ export class ReplicaHome {
   /** Tells the actor, while there is one, that storage has news. */
   onStorage: (() => void) | null = null;
   readonly #lost = { batches: 0, answered: 0 };
+  #lookedForIdleAtMs = Number.NEGATIVE_INFINITY;
   #lastReadId: number;
   /** Since when, and from which entry on, clients are watched for being idle; the last entry that forgot some. */
   #idle: { readonly seq: number; readonly atMs: number; readonly expirySeq: number } | null = null;
@@ -75,8 +76,8 @@ export class ReplicaHome {
     this.ports = ports;
     this.settings = checkStreamSettings(options.settings);
     this.random = ports.random.fork(`stream ${options.stream} ${options.incarnation}`);
-    this.replicated = new ReplicatedState(options.definition);
-    this.transfers = new Transfers(options.definition, firstTransferOf(this.random));
+    this.replicated = new ReplicatedState(options.definition, options.stateLimits);
+    this.transfers = new Transfers(options, firstTransferOf(this.random));
     // Answers to reads of a life before a restart must not be taken for answers to those of this one.
     this.#lastReadId = firstTransferOf(this.random);
     this.batches = new Batches(this.settings.majorityTimeoutMs, (batch) => this.#superseded(batch));
@@ -169,7 +170,7 @@ export class ReplicaHome {
   }
 
   /**
-   * At the open writer, from time to time: resolves an entry that forgets clients that have been idle for
+   * At the open writer, once in `expiryIntervalMs`: resolves an entry that forgets clients that have been idle for
    * `clientIdleMs` of this writer's clock. False when there is nothing to forget.
    */
   resolveExpiry(): boolean {
@@ -179,6 +180,10 @@ export class ReplicaHome {
       this.#idle = null;
       return false;
     }
+    if (nowMs - this.#lookedForIdleAtMs < settings.expiryIntervalMs) {
+      return false;
+    }
+    this.#lookedForIdleAtMs = nowMs;
     const { seq, atMs, expirySeq } = this.#idle ?? { seq: replicated.appliedSeq, atMs: nowMs, expirySeq: 0 };
     this.#idle = { seq, atMs, expirySeq };
     if (nowMs - atMs < settings.clientIdleMs || replicated.appliedSeq < expirySeq) {
@@ -257,9 +262,9 @@ export class ReplicaHome {
     this.unfinished.clear();
     this.resolved = null;
     this.batches.abandon();
-    this.transfers = new Transfers(this.options.definition, this.transfers.lastTransfer);
+    this.transfers = new Transfers(this.options, this.transfers.lastTransfer);
     if (this.storage === null) {
-      this.replicated = new ReplicatedState(this.options.definition);
+      this.replicated = new ReplicatedState(this.options.definition, this.options.stateLimits);
       this.replica = this.#create(this.random.token(INCARNATION_LENGTH), false);
     } else {
       const role = roleAfter(this.replica.role, "damaged");
@@ -314,7 +319,7 @@ export class ReplicaHome {
     return {
       save: () => saveState(this.replicated, this.ports.clock),
       load: async (pieces): Promise<Position> => {
-        const { state, base } = await loadState(pieces, this.options.definition);
+        const { state, base } = await loadState(pieces, this.options.definition, this.options.stateLimits);
         this.replicated = state;
         return base;
       },

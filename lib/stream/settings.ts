@@ -47,6 +47,8 @@ export const DEFAULT_STREAM_SETTINGS = {
   batchBytes: 192 * 1024,
   /** Answers of a client that has sent nothing for so long are dropped; longer than any client repeats a request. */
   clientIdleMs: 600_000,
+  /** Between two looks for such clients. */
+  expiryIntervalMs: 100,
   /** Callers that wait for answers to requests, and to reads; one more is refused with `overload`. */
   waitingRequests: 50_000,
   waitingReads: 10_000,

@@ -25,6 +25,8 @@ export interface ClientsOptions {
 
 export class WalkClients {
   readonly history: KeyOperation[] = [];
+  /** Calls that were answered neither by anybody nor by an error, within their time. */
+  silent = 0;
   readonly #sim: SimCluster;
   readonly #options: ClientsOptions;
   #ticket = 0;
@@ -122,7 +124,9 @@ export class WalkClients {
         throw thrown;
       },
     );
-    return await Promise.race([asked, this.silence()]);
+    const outcome = await Promise.race([asked, this.silence()]);
+    this.silent += outcome === "silent" || outcome === "timeout" ? 1 : 0;
+    return outcome;
   }
 
   #note(
