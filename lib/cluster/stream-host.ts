@@ -151,6 +151,7 @@ export class StreamHost {
     const self = replicaId(system.node, incarnation);
     return await ReplicaHome.open(system, {
       ...rest,
+      settings: { ...rest.settings, ...wire.settings },
       stream,
       lineage,
       incarnation,
@@ -160,6 +161,8 @@ export class StreamHost {
       },
       storage: folder === null ? null : journalStorage(folder),
       fanOut: (letter) => wire.fanOut(letter),
+      stateLimits: { entryBytes: wire.entryBytes },
+      transferLimits: { chunkBytes: wire.chunkBytes },
     });
   }
 

@@ -11,7 +11,14 @@ import type { Subjects } from "../node/subjects.ts";
 import { decodeAppend, encodeAppend, isAppendLetter } from "../stream/append-codec.ts";
 import type { Letter } from "../stream/messages.ts";
 import { isLetter, streamActorName } from "../stream/requests.ts";
+import { DEFAULT_STREAM_SETTINGS, type ReplicaSettings } from "../stream/settings.ts";
+import { DEFAULT_STATE_LIMITS, DEFAULT_TRANSFER_LIMITS } from "../stream/state-limits.ts";
 import type { Transport } from "../transport/transport.ts";
+
+/** Shares of the server's largest message; what is left is for what stands around it. */
+const ENTRY_SHARE = 0.5;
+const APPEND_SHARE = 0.25;
+const CHUNK_SHARE = 0.125;
 
 export interface StreamWireParts {
   readonly system: ActorSystem;
@@ -24,6 +31,26 @@ export class StreamWire {
 
   constructor(parts: StreamWireParts) {
     this.#parts = parts;
+  }
+
+  /** The largest entry: an append with it alone fits into one message. */
+  get entryBytes(): number {
+    return Math.min(DEFAULT_STATE_LIMITS.entryBytes, this.#shareOfPayload(ENTRY_SHARE));
+  }
+
+  /** What a chunk of a snapshot is filled up to, beside one entry's worth of a record. */
+  get chunkBytes(): number {
+    return Math.min(DEFAULT_TRANSFER_LIMITS.chunkBytes, this.#shareOfPayload(CHUNK_SHARE));
+  }
+
+  /** What of a stream's settings follows from the server's largest message. */
+  get settings(): Pick<ReplicaSettings, "appendBytes" | "batchBytes"> {
+    const appendBytes = Math.min(DEFAULT_STREAM_SETTINGS.appendBytes, this.#shareOfPayload(APPEND_SHARE));
+    return { appendBytes, batchBytes: Math.min(DEFAULT_STREAM_SETTINGS.batchBytes, appendBytes) };
+  }
+
+  #shareOfPayload(share: number): number {
+    return Math.floor(this.#parts.transport.maxPayload * share);
   }
 
   /** Publishes an append to all who listen. False when it did not leave; then each is to be reached singly. */

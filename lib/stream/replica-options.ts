@@ -9,6 +9,7 @@ import type { Letter } from "./messages.ts";
 import type { ReplicaState, StreamEffect, StreamEvent } from "./replica-state.ts";
 import type { StreamMode } from "./requests.ts";
 import type { ReplicaSettings } from "./settings.ts";
+import type { StateLimits, TransferLimits } from "./state-limits.ts";
 import type { StreamStorage } from "./storage.ts";
 
 /**
@@ -73,6 +74,9 @@ export interface ReplicaOptions {
   /** Null: in memory only. */
   readonly storage: StreamStorage | null;
   readonly settings?: Partial<ReplicaSettings>;
+  /** Bounds of the replicated state and of its transfers, where the defaults do not fit what carries them. */
+  readonly stateLimits?: Partial<StateLimits>;
+  readonly transferLimits?: Partial<TransferLimits>;
   /**
    * Sends a letter to all replicas at once, which saves packing it for each. It may be lost like any other;
    * false: it did not leave. Absent: each is sent its own.

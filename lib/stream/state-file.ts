@@ -10,6 +10,7 @@ import type { Position } from "./entry.ts";
 import type { ReplicatedState } from "./replicated-state.ts";
 import { SnapshotReceiver } from "./snapshot-receiver.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
+import type { StateLimits } from "./state-limits.ts";
 
 const LENGTH_BYTES = 4;
 /** Larger than any chunk. */
@@ -39,8 +40,9 @@ export async function* saveState(state: ReplicatedState, clock: Clock): AsyncGen
 export async function loadState(
   pieces: AsyncIterable<Uint8Array>,
   definition: StreamDefinition<unknown, unknown>,
+  stateLimits: Partial<StateLimits> = {},
 ): Promise<{ readonly state: ReplicatedState; readonly base: Position }> {
-  const receiver = new SnapshotReceiver(definition);
+  const receiver = new SnapshotReceiver(definition, stateLimits);
   for await (const frame of frames(pieces)) {
     for (const effect of receiver.receive(STORED, decode(frame))) {
       if (effect.type === "received") {

@@ -10,6 +10,7 @@ import type { ReplicatedState } from "./replicated-state.ts";
 import type { ReceiverMessage, SnapshotMessage } from "./snapshot-messages.ts";
 import { SnapshotReceiver } from "./snapshot-receiver.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
+import type { StateLimits, TransferLimits } from "./state-limits.ts";
 
 /** What a transfer asks its replica for. */
 export type TransferEffect =
@@ -18,15 +19,24 @@ export type TransferEffect =
   | { readonly type: "sent"; readonly to: ReplicaId; readonly seq: number | null }
   | { readonly type: "received"; readonly base: Position; readonly state: ReplicatedState };
 
+/** What a replica is started with, as far as its transfers go by it. */
+export interface TransferOptions {
+  readonly definition: StreamDefinition<unknown, unknown>;
+  readonly stateLimits?: Partial<StateLimits>;
+  readonly transferLimits?: Partial<TransferLimits>;
+}
+
 export class Transfers {
   /** In the order in which they were begun. */
   readonly #sources = new Map<ReplicaId, SnapshotSource>();
   readonly #receiver: SnapshotReceiver;
+  readonly #limits: Partial<TransferLimits>;
   #transfer: number;
 
   /** `firstTransfer`: numbers of this replica's transfers begin above it; see `firstTransferOf`. */
-  constructor(definition: StreamDefinition<unknown, unknown>, firstTransfer: number) {
-    this.#receiver = new SnapshotReceiver(definition);
+  constructor({ definition, stateLimits, transferLimits = {} }: TransferOptions, firstTransfer: number) {
+    this.#receiver = new SnapshotReceiver(definition, stateLimits);
+    this.#limits = transferLimits;
     this.#transfer = firstTransfer;
   }
 
@@ -43,7 +53,7 @@ export class Transfers {
   begin(to: ReplicaId, state: ReplicatedState): void {
     if (!this.#sources.has(to)) {
       this.#transfer += 1;
-      this.#sources.set(to, new SnapshotSource(state, this.#transfer));
+      this.#sources.set(to, new SnapshotSource(state, this.#transfer, this.#limits));
     }
   }
 

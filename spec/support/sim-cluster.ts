@@ -12,7 +12,7 @@ import type { NodeEvent } from "../../lib/node/node-floor.ts";
 import type { Node } from "../../lib/runtime/node.ts";
 import { startNode } from "../../lib/runtime/start-node.ts";
 import { collectLog, type LogLine } from "../../lib/telemetry/log.ts";
-import { MemoryHub } from "../../lib/transport/memory.ts";
+import { MemoryHub, type MemoryHubOptions } from "../../lib/transport/memory.ts";
 import type { Transport } from "../../lib/transport/transport.ts";
 
 /** The clock of one simulated process: it stops with it, does nothing while it is paused, and may run fast or slow. */
@@ -115,10 +115,14 @@ export class SimCluster {
   readonly disks = new Map<string, SimulatedDisk>();
   #started = 0;
 
-  constructor(seed: number | string = 1, clock: VirtualClock = new VirtualClock()) {
+  constructor(
+    seed: number | string = 1,
+    clock: VirtualClock = new VirtualClock(),
+    hub: Partial<MemoryHubOptions> = {},
+  ) {
     this.clock = clock;
     this.random = seededRandom(seed);
-    this.hub = new MemoryHub({ clock: this.clock, random: this.random.fork("hub") });
+    this.hub = new MemoryHub({ ...hub, clock: this.clock, random: this.random.fork("hub") });
   }
 
   /**
