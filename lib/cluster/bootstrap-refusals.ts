@@ -29,3 +29,13 @@ export function haltedText(lineage: string, gone: readonly string[], needed: num
     "Start those nodes with the data they had, or restart all nodes of this record without data to begin anew"
   );
 }
+
+/** The cluster map has no writer, and did have one. */
+export function lostText(lineage: string, silentMs: number): string {
+  return (
+    `the cluster map of lineage ${lineage} has had no writer for ${silentMs / 1_000} s: ` +
+    "a majority of its members cannot be reached. Bring them back with what they held. " +
+    "If that is gone for good, as after a restart in memory, stop ALL nodes of the cluster, and only then start " +
+    "them again: they begin a new cluster, which is empty"
+  );
+}

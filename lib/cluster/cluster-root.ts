@@ -19,6 +19,7 @@ import {
   type Kept,
   lineageOf,
 } from "./bootstrap-messages.ts";
+import { lostText } from "./bootstrap-refusals.ts";
 import {
   askedNodes,
   type BootstrapEffect,
@@ -63,6 +64,11 @@ export type JoinAnswer =
   | { readonly status: "redirect"; readonly writer: string | null };
 
 const JOIN_TIMEOUT_MS = 5_000;
+/** Longer than any change of writers takes. */
+const LOST_MS = 30_000;
+/** Heartbeats that were missed, before it is asked whether there is a writer. */
+const SILENT_TICKS = 5;
+const PROBE_TIMEOUT_MS = 4_000;
 /** Nodes that take no part in the data never say what they hold. */
 const SETTLE_TICKS = 10;
 
@@ -75,6 +81,9 @@ export class ClusterRoot {
   #watch: RootWatch = NOTHING_WATCHED;
   #leaving = false;
   #ticksWithWriter = 0;
+  /** Since when no writer of the map has been heard; null while there is one, or no cluster. */
+  #silentSince: number | null = null;
+  #lost: string | null = null;
 
   constructor(parts: ClusterRootParts) {
     const { system, settings, expected, kept } = parts;
@@ -97,7 +106,7 @@ export class ClusterRoot {
 
   /** What only a person can help with. */
   get halted(): string | null {
-    return this.#bootstrap.halted;
+    return this.#bootstrap.halted ?? this.#lost;
   }
 
   /** The node that writes the map, as far as is known here. */
@@ -121,6 +130,7 @@ export class ClusterRoot {
     if (!this.#bootstrap.settled && this.#hasWriter() && this.#hasHeardAll()) {
       this.#event({ type: "settled" });
     }
+    this.#watchWriter();
     if (this.#isWriter()) {
       this.#found();
       this.#duties();
@@ -239,6 +249,29 @@ export class ClusterRoot {
     const { seen, up } = this.#bootstrap;
     this.#ticksWithWriter += 1;
     return this.#ticksWithWriter > SETTLE_TICKS || up.every((node) => seen.has(node));
+  }
+
+  /** Without a writer for long, says so: when a majority of its members is gone for good, nobody but a person can help. */
+  #watchWriter(): void {
+    const { system, client } = this.#parts;
+    const { lineage } = this;
+    const home = this.#home;
+    const isHeard = this.#hasWriter() && (home?.replica.silentTicks ?? 0) <= SILENT_TICKS;
+    if (lineage === null || home === undefined || (isHeard && this.#silentSince === null)) {
+      return;
+    }
+    const nowMs = system.clock.now();
+    this.#silentSince ??= nowMs;
+    // Who follows hears nothing of a writer that is gone, and counts its silence anew after each question.
+    this.#steward.once("writer", async () => {
+      await client.readAt({ type: "map" }, { mode: "quorum", timeoutMs: PROBE_TIMEOUT_MS });
+      this.#silentSince = null;
+      this.#lost = null;
+    });
+    if (this.#lost === null && nowMs - this.#silentSince >= LOST_MS) {
+      this.#lost = lostText(lineage, LOST_MS);
+      system.log.error(this.#lost);
+    }
   }
 
   // --- the map ----------------------------------------------------------------------------------

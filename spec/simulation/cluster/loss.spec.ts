@@ -62,3 +62,40 @@ describe("a partition that has lost the majority of its copies in memory", funct
     await sim.stopAll();
   });
 });
+
+describe("a cluster that has lost the majority of its map in memory", function () {
+  this.timeout(60_000);
+
+  it("says so and what to do, answers with errors, and begins anew when all nodes were stopped", async () => {
+    const names = ["a", "b", "c"];
+    const options = { partitions: 1, actorsOnly: false, peers: names };
+    const sim = new SimCluster("all is lost");
+    await sim.startAll(names, options);
+    await sim.until(() => agreed(sim), 20_000);
+    await settled(sim);
+    await sim.run(put(sim, "c", 0, "k", 1));
+    const lineage = mapOf(sim, "c")?.lineage;
+    sim.kill("a");
+    sim.kill("b");
+    await sim.advance(100);
+    await sim.start("a", options);
+    await sim.start("b", options);
+    await sim.advance(35_000);
+    for (const name of names) {
+      expect(await sim.run(outcomeOf(get(sim, name, 0, "k"))), name).to.equal("quorum_not_reached");
+      const told = sim
+        .get(name)
+        .lines.filter(({ level, message }) => level === "error" && /no writer for 30 s/.test(message));
+      expect(told.length, name).to.equal(1);
+    }
+    for (const name of names) {
+      await sim.stop(name);
+    }
+    await sim.startAll(names, options);
+    await sim.until(() => agreed(sim), 20_000);
+    expect(mapOf(sim, "c")?.lineage).to.not.equal(lineage);
+    expect(await sim.run(get(sim, "c", 0, "k"))).to.equal(null);
+    await sim.run(put(sim, "c", 0, "k", 2));
+    await sim.stopAll();
+  });
+});
