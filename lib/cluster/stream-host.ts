@@ -11,6 +11,7 @@ import { endUnder, superviseUnder } from "../actor/supervise.ts";
 import type { ActorSystem } from "../actor/system.ts";
 import { SupercastError } from "../base/errors.ts";
 import type { JournalFolder } from "../journal/folder.ts";
+import { Beat } from "../stream/beat.ts";
 import type { Configuration } from "../stream/configuration.ts";
 import type { StreamDefinition } from "../stream/definition.ts";
 import { replicaChild } from "../stream/replica-actor.ts";
@@ -23,7 +24,7 @@ import {
   type StreamProtocol,
   streamActorName,
 } from "../stream/requests.ts";
-import type { ReplicaSettings } from "../stream/settings.ts";
+import { DEFAULT_STREAM_SETTINGS, type ReplicaSettings } from "../stream/settings.ts";
 import { journalStorage } from "../stream/storage.ts";
 import type { StreamWire } from "./stream-wire.ts";
 
@@ -68,6 +69,7 @@ const AT = "@";
 
 export class StreamHost {
   readonly #parts: StreamHostParts;
+  readonly #beat: Beat;
   readonly #homes = new Map<string, ReplicaHome>();
   /** Of each home: what ends listening to its stream. */
   readonly #listening = new Map<string, () => void>();
@@ -78,6 +80,7 @@ export class StreamHost {
 
   constructor(parts: StreamHostParts) {
     this.#parts = parts;
+    this.#beat = new Beat(parts.system.clock, DEFAULT_STREAM_SETTINGS.heartbeatMs);
   }
 
   get durability(): "memory" | "disk" {
@@ -144,10 +147,7 @@ export class StreamHost {
 
   async #open({ stream, lineage, genesis, nodes, ...rest }: HostedStream): Promise<ReplicaHome> {
     const { system, folder, wire } = this.#parts;
-    const copy = (this.#copies.get(lineage) ?? 0) + 1;
-    this.#copies.set(lineage, copy);
-    const first = rest.incarnation ?? system.incarnation;
-    const incarnation = copy === 1 ? first : `${system.incarnation}-${copy}`;
+    const incarnation = this.#nextIncarnation(lineage, rest.incarnation);
     const self = replicaId(system.node, incarnation);
     return await ReplicaHome.open(system, {
       ...rest,
@@ -159,11 +159,20 @@ export class StreamHost {
       get nodes() {
         return nodes();
       },
+      nextIncarnation: () => this.#nextIncarnation(lineage),
       storage: folder === null ? null : journalStorage(folder),
+      beat: this.#beat,
       fanOut: (letter) => wire.fanOut(letter),
       stateLimits: { entryBytes: wire.entryBytes },
       transferLimits: { chunkBytes: wire.chunkBytes },
     });
+  }
+
+  /** Of this process's next copy of a lineage: they sort by age, also against those of later processes. */
+  #nextIncarnation(lineage: string, first: string = this.#parts.system.incarnation): string {
+    const copy = (this.#copies.get(lineage) ?? 0) + 1;
+    this.#copies.set(lineage, copy);
+    return copy === 1 ? first : `${this.#parts.system.incarnation}-${copy}`;
   }
 
   /** The actor in front of a home: the one that runs, or a new one. */

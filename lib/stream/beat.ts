@@ -1,15 +1,38 @@
-/** When the replicas of a process tick: all at the same moments, and each process at moments of its own. */
-import { ownerOf } from "./replica-id.ts";
-
-const HEX_DIGITS = 8;
-
 /**
- * Milliseconds from `nowMs` to the next beat that is at least half an interval away. `process`: whose beats they
- * are; two processes that have begun at the same moment do not beat at the same moments.
+ * The beat of a process: one timer for all of its replicas, so that they tick in the same turn of the loop and
+ * what they send to one node leaves as one message.
  */
-export function untilNextBeat(nowMs: number, intervalMs: number, process: string): number {
-  const share = Number.parseInt(ownerOf(process).slice(0, HEX_DIGITS), 16) / 16 ** HEX_DIGITS;
-  const phaseMs = share * intervalMs;
-  const beats = Math.floor((nowMs - phaseMs) / intervalMs + 0.5) + 1;
-  return phaseMs + beats * intervalMs - nowMs;
+import type { Clock, Timer } from "../base/clock.ts";
+
+export class Beat {
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #listeners = new Set<() => void>();
+  #timer: Timer | null = null;
+
+  constructor(clock: Clock, intervalMs: number) {
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+  }
+
+  /** Calls `listener` at every beat, which must not throw; returns what ends that. */
+  add(listener: () => void): () => void {
+    const entry = (): void => listener();
+    this.#listeners.add(entry);
+    this.#timer ??= this.#clock.setTimer(() => this.#strike(), this.#intervalMs);
+    return () => {
+      this.#listeners.delete(entry);
+      if (this.#listeners.size === 0 && this.#timer !== null) {
+        this.#clock.clearTimer(this.#timer);
+        this.#timer = null;
+      }
+    };
+  }
+
+  #strike(): void {
+    this.#timer = this.#clock.setTimer(() => this.#strike(), this.#intervalMs);
+    for (const listener of this.#listeners) {
+      listener();
+    }
+  }
 }

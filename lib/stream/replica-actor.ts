@@ -13,7 +13,6 @@ import type { CallMessage, CastMessage } from "../actor/protocol.ts";
 import { type CallResult, type InitResultOf, NoReply } from "../actor/result.ts";
 import { unreachable } from "../base/invariant.ts";
 import { AnswerPace } from "./answer-pace.ts";
-import { untilNextBeat } from "./beat.ts";
 import { EffectPerformer } from "./effect-performer.ts";
 import { isMessage } from "./message-check.ts";
 import type { Letter } from "./messages.ts";
@@ -84,6 +83,8 @@ export class StreamReplica extends Actor<StreamProtocol, ReplicaHome, ReplicaArg
       }
     });
     process.onEnd(stop);
+    const stopBeat = home.options.beat?.add(() => this.#tell(TICK));
+    process.onEnd(() => stopBeat?.());
     this.#parts = this.#assemble(home);
     return this.started(home).continue("resume");
   }
@@ -262,11 +263,11 @@ export class StreamReplica extends Actor<StreamProtocol, ReplicaHome, ReplicaArg
     this.#search();
   }
 
-  /** All replicas of a process tick together, so that what they send to one node leaves as one message. */
+  /** By the beat of the process, if there is one. */
   #tickLater(): void {
-    const { heartbeatMs } = this.state.settings;
-    const { incarnation } = this.process.system;
-    this.after(untilNextBeat(this.now(), heartbeatMs, incarnation), () => this.#tell(TICK));
+    if (this.state.options.beat === undefined) {
+      this.after(this.state.settings.heartbeatMs, () => this.#tell(TICK));
+    }
   }
 
   /** What storage has done, or that it cannot any more. */

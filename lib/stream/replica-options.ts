@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { NodeEvent } from "../node/node-floor.ts";
 import type { Logger } from "../telemetry/log.ts";
+import type { Beat } from "./beat.ts";
 import type { Configuration } from "./configuration.ts";
 import type { StreamDefinition } from "./definition.ts";
 import type { Letter } from "./messages.ts";
@@ -65,6 +66,8 @@ export interface ReplicaOptions {
    * all that it ever acknowledged goes on under the incarnation stored there instead.
    */
   readonly incarnation: string;
+  /** For a replica that must become another one within this process; younger than all before. Default: drawn. */
+  readonly nextIncarnation?: () => string;
   /** The stream's first configuration, at every replica that is there from its beginning; else null. */
   readonly genesis: Configuration | null;
   /** Nodes on which replicas of this stream may live: whom an empty replica asks for the writer. May be a getter. */
@@ -82,6 +85,8 @@ export interface ReplicaOptions {
    * false: it did not leave. Absent: each is sent its own.
    */
   readonly fanOut?: (letter: Letter) => boolean;
+  /** What all replicas of a process tick by, every `heartbeatMs`; without, this one has a timer of its own. */
+  readonly beat?: Beat;
   /** Called when entries have been applied, or a snapshot has taken the state's place. It must not throw. */
   readonly applied?: () => void;
   /** Called when the role has changed, or a learner has caught up. It must not throw. */

@@ -1,25 +1,25 @@
 import { expect } from "chai";
-import fc from "fast-check";
-import { untilNextBeat } from "../../lib/stream/beat.ts";
+import { VirtualClock } from "../../lib/base/virtual-clock.ts";
+import { Beat } from "../../lib/stream/beat.ts";
 
-describe("the beats of a process", () => {
-  const times = fc.double({ min: 0, max: 1e9, noNaN: true });
-  const intervals = fc.integer({ min: 1, max: 10_000 });
-
-  it("are half to one and a half intervals away, and one interval apart from beat to beat", () => {
-    fc.assert(
-      fc.property(times, intervals, fc.string(), (nowMs, intervalMs, process) => {
-        const first = untilNextBeat(nowMs, intervalMs, process);
-        expect(first).to.be.within(intervalMs / 2 - 1e-3, 1.5 * intervalMs + 1e-3);
-        const second = untilNextBeat(nowMs + first, intervalMs, process);
-        expect(second).to.be.closeTo(intervalMs, 1e-3);
-      }),
-    );
-  });
-
-  it("are the same whenever they are asked for, and not those of another process", () => {
-    const at = (nowMs: number, process: string): number => (nowMs + untilNextBeat(nowMs, 100, process)) % 100;
-    expect(at(30, "one")).to.be.closeTo(at(7_777, "one"), 1e-6);
-    expect(Math.abs(at(30, "one") - at(30, "two"))).to.be.above(1e-6);
+describe("the beat of a process", () => {
+  it("reaches all who listen in one turn, until they stop; then it rests", async () => {
+    const clock = new VirtualClock();
+    const beat = new Beat(clock, 100);
+    const heard: string[] = [];
+    const stopOne = beat.add(() => heard.push(`one ${clock.now()}`));
+    await clock.advance(50);
+    const stopTwo = beat.add(() => heard.push(`two ${clock.now()}`));
+    await clock.advance(150);
+    expect(heard).to.deep.equal(["one 100", "two 100", "one 200", "two 200"]);
+    stopOne();
+    await clock.advance(100);
+    expect(heard.at(-1)).to.equal("two 300");
+    stopTwo();
+    await clock.advance(500);
+    expect(heard).to.have.length(5);
+    beat.add(() => heard.push(`three ${clock.now()}`));
+    await clock.advance(100);
+    expect(heard.at(-1)).to.equal("three 900");
   });
 });
