@@ -23,6 +23,9 @@ async function killOnce(cluster: Cluster, settleMs: number, failures: Map<string
   }
   await survivor.ask({ type: "beginPaced", perSecond: PER_SECOND });
   await pause(settleMs);
+  if ((await cluster.settled()) !== victim) {
+    throw new Error(`${victim.name} is not the writer any more`);
+  }
   const killedAt = sharedNowMs();
   await victim.kill();
   // A write counts when it began after the process was gone: what was under way may have been the victim's.
