@@ -24,6 +24,7 @@ import type { At } from "../lib/cluster/commits.ts";
 import { partitionStream } from "../lib/cluster/partition-streams.ts";
 import { StreamSteward } from "../lib/cluster/stream-steward.ts";
 import type { Letter } from "../lib/stream/messages.ts";
+import type { ReplicaHome } from "../lib/stream/replica-home.ts";
 import { isLetter, STREAM_MODES, streamActorName } from "../lib/stream/requests.ts";
 import type { DataServices } from "./data-services.ts";
 import { nodeName } from "./services.ts";
@@ -89,11 +90,15 @@ export interface ReplicatorArgs {
   readonly data: DataServices;
   /** The nodes that are up, this one included. */
   readonly up: () => ReadonlySet<string>;
+  /** Publishes a cluster event of this node. */
+  readonly publish: (event: object) => void;
 }
 
 interface ReplicatorState {
   readonly args: ReplicatorArgs;
   readonly stewards: Map<number, StreamSteward>;
+  /** By partition: the newest epoch of a writer here that has been told of. */
+  readonly told: Map<number, number>;
 }
 
 export class Replicator extends Actor<ReplicatorProtocol, ReplicatorState, ReplicatorArgs> {
@@ -106,7 +111,7 @@ export class Replicator extends Actor<ReplicatorProtocol, ReplicatorState, Repli
     this.process.onEnd(args.data.changes.add(look));
     look();
     this.#lookLater();
-    return { args, stewards: new Map() };
+    return { args, stewards: new Map(), told: new Map() };
   }
 
   override formatState({ stewards }: ReplicatorState): unknown {
@@ -229,12 +234,23 @@ export class Replicator extends Actor<ReplicatorProtocol, ReplicatorState, Repli
       }
       const steward = stewards.get(partition) ?? this.#newSteward(partition);
       stewards.set(partition, steward);
+      this.#tellOfWriter(partition, home);
       if (home.replica.role === "open" && !founded) {
         steward.once(`founded ${generation}`, () =>
           args.data.root.request({ type: "founded", partition, generation }),
         );
       }
       steward.step(home, nodesOfPartition(map, partition), args.up());
+    }
+  }
+
+  /** Whose epoch has opened here is the partition's writer. */
+  #tellOfWriter(partition: number, { replica: { role, writer } }: ReplicaHome): void {
+    const { told, args } = this.state;
+    const epoch = writer?.epoch.counter ?? 0;
+    if (role === "open" && told.get(partition) !== epoch) {
+      told.set(partition, epoch);
+      args.publish({ type: "writerChanged", partition, writer: this.process.system.node, epoch });
     }
   }
 

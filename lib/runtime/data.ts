@@ -1,5 +1,6 @@
 /** The data floor of a node: its journal, the host of its replicas, and what the data actors share. */
 import type { DataServices } from "../../actors/data-services.ts";
+import type { ReplicatorArgs } from "../../actors/replicator.ts";
 import type { TransactionStreams } from "../../actors/transaction-streams.ts";
 import type { DataArgs } from "../../supervisors/root.ts";
 import { Listeners } from "../actor/listeners.ts";
@@ -96,11 +97,14 @@ function withoutMemory(kept: Kept): Kept {
 }
 
 /** What a node's data actors are started with. */
-export function dataArgs(data: DataServices, up: () => ReadonlySet<string>): DataArgs {
+export function dataArgs(
+  data: DataServices,
+  { up, publish }: Pick<ReplicatorArgs, "up" | "publish">,
+): DataArgs {
   const streams = transactionStreams(data);
   const replicasOf = (partition: number): readonly string[] =>
     data.view.map === null ? [] : nodesOfPartition(data.view.map, partition);
-  return { wal: { data }, replicator: { data, up }, transactions: { streams, replicasOf } };
+  return { wal: { data }, replicator: { data, up, publish }, transactions: { streams, replicasOf } };
 }
 
 function transactionStreams({ host, view, partitions, changes }: DataServices): TransactionStreams {

@@ -6,6 +6,7 @@
 import type { HealthOptions } from "../../actors/health-monitor.ts";
 import "../../actors/names.ts";
 import type { NodeSource } from "../../actors/node-monitor.ts";
+import type { ReplicatorArgs } from "../../actors/replicator.ts";
 import type { NodeServices } from "../../actors/services.ts";
 import { rootTree } from "../../supervisors/root.ts";
 import { Groups } from "../actor/groups.ts";
@@ -156,6 +157,11 @@ function expectedOf(
   return servers === undefined && founds === true ? { count: 1 } : null;
 }
 
+function eventsOf({ floor, subjects, publishJson }: NodeServices): Pick<ReplicatorArgs, "up" | "publish"> {
+  const subject = subjects.clusterEvent(floor.system.node);
+  return { up: () => upNodes(floor), publish: (event) => publishJson(subject, event) };
+}
+
 function upNodes(floor: NodeFloor): ReadonlySet<string> {
   return new Set([floor.system.node, ...floor.liveNodes().map(({ node }) => node)]);
 }
@@ -229,7 +235,7 @@ async function startTree(
       discoveries: discoveryTable(discoveries, settings.checkedLimits.discoveryTimeoutMs),
     },
     health: { services, kept: { options: healthOptions(settings), alerts: new Map() } },
-    data: data === null ? null : dataArgs(data.services, () => upNodes(services.floor)),
+    data: data === null ? null : dataArgs(data.services, eventsOf(services)),
     actors: { intensity: settings.restartIntensity, periodMs: settings.restartPeriodMs },
   });
   const outcome = await system.start(Supervisor, tree, { name: "root" });

@@ -27,6 +27,26 @@ describe("a cluster that begins", () => {
   });
 });
 
+describe("cluster events", () => {
+  it("tell of the map that is agreed upon and of every partition's writer, also of a new one", async () => {
+    const sim = new SimCluster(4);
+    const watcher = sim.hub.connect("watcher");
+    const events: { type: string; partition?: number; writer?: string }[] = [];
+    watcher.subscribe("supercast.default.cluster.event.*", ({ payload }) =>
+      events.push(JSON.parse(Buffer.from(payload).toString())),
+    );
+    await sim.startAll(NODES, { partitions: 3, actorsOnly: false });
+    const writerOf = (partition: number): string | undefined =>
+      events.filter((event) => event.type === "writerChanged" && event.partition === partition).at(-1)
+        ?.writer;
+    await sim.until(() => writerOf(0) === "a" && writerOf(1) === "b" && writerOf(2) === "c", 20_000);
+    expect(events.find(({ type }) => type === "mapAgreed")).to.deep.include({ members: NODES, version: 1 });
+    sim.kill("b");
+    await sim.until(() => writerOf(1) !== "b", 20_000);
+    await sim.stopAll();
+  });
+});
+
 describe("a cluster in three phases", () => {
   it("answers what every copy holds", async () => {
     const sim = new SimCluster(3);
