@@ -265,7 +265,8 @@ export class ReplicaHome {
     this.transfers = new Transfers(this.options, this.transfers.lastTransfer);
     if (this.storage === null) {
       this.replicated = new ReplicatedState(this.options.definition, this.options.stateLimits);
-      this.replica = this.#create(this.random.token(INCARNATION_LENGTH), false);
+      const next = this.options.nextIncarnation?.() ?? this.random.token(INCARNATION_LENGTH);
+      this.replica = this.#create(next, false);
     } else {
       const role = roleAfter(this.replica.role, "damaged");
       this.replica = { ...this.replica, role, writer: null, claim: null, preseal: null };

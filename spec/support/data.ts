@@ -177,3 +177,11 @@ export async function settled(sim: SimCluster, limitMs?: number): Promise<void> 
   const [name = ""] = sim.nodes.keys();
   await untilNothing(sim, () => unsettled(sim, name), limitMs);
 }
+
+/** The root stream has these members. */
+export async function rootSettled(sim: SimCluster, nodes: readonly string[]): Promise<void> {
+  await untilNothing(sim, async () => {
+    const members = await membersOf(sim, "root");
+    return members.join() === nodes.join() ? [] : [`the root stream's members are ${members.join()}`];
+  });
+}

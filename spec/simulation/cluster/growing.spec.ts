@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { agreed, get, mapOf, membersAt, membersOf, put, settled } from "../../support/data.ts";
+import { agreed, get, mapOf, membersAt, put, rootSettled, settled } from "../../support/data.ts";
 import { SimCluster } from "../../support/sim-cluster.ts";
 
 const DATA = { partitions: 2, actorsOnly: false } as const;
@@ -28,7 +28,7 @@ describe("a cluster that grows and shrinks", function () {
     await sim.start("c", DATA);
     await sim.until(() => agreed(sim), 20_000);
     await settled(sim);
-    expect(await sim.run(membersOf(sim, "root"))).to.deep.equal(["a", "b", "c"]);
+    await rootSettled(sim, ["a", "b", "c"]);
     await check(sim, "c", 20);
     await sim.run(sim.get("a").node.stop());
     sim.nodes.delete("a");

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { nodesOfPartition } from "../../../lib/cluster/cluster-map.ts";
 import { nodeOf, replicaId } from "../../../lib/stream/replica-id.ts";
-import { agreed, get, mapOf, membersAt, membersOf, put, settled, writerOf } from "../../support/data.ts";
+import { agreed, get, mapOf, membersAt, put, rootSettled, settled, writerOf } from "../../support/data.ts";
 import { SimCluster } from "../../support/sim-cluster.ts";
 
 const DATA = { partitions: 4, actorsOnly: false } as const;
@@ -40,7 +40,7 @@ describe("members of a cluster that come and go", function () {
       [0, 1, 2, 3].find((each) => map !== null && nodesOfPartition(map, each)[0] === "b") ?? -1;
     const writer = await sim.run(writerOf(sim, `partition-${partition}`));
     expect(writer?.self).to.equal(replicaId("b", after?.incarnation ?? ""));
-    expect(await sim.run(membersOf(sim, "root"))).to.deep.equal(["a", "b", "c"]);
+    await rootSettled(sim, ["a", "b", "c"]);
     await expectAll(sim, "b");
     await sim.stopAll();
   });
