@@ -16,6 +16,9 @@ export function partitionStream(partition: number): string {
 export interface PartitionStreamsParts {
   readonly host: ClientHost & { readonly node: string };
   readonly view: MapView;
+  readonly isUp: (node: string) => boolean;
+  /** The node that the replica of a stream here takes for the writer's. */
+  readonly writerOf: (stream: string) => string | null;
   /** Requests of one client of a partition under way at a time. */
   readonly windowMax: number;
 }
@@ -67,22 +70,33 @@ export class PartitionStreams {
   }
 
   #newClient(partition: number, clientId?: string): StreamClient {
-    const { host, view, windowMax } = this.#parts;
+    const { host, view, windowMax, isUp, writerOf } = this.#parts;
+    const stream = partitionStream(partition);
     return new StreamClient(host, {
-      stream: partitionStream(partition),
+      stream,
       windowMax,
+      guess: () => writerOf(stream),
       ...(clientId === undefined ? {} : { clientId }),
       get nodes() {
-        return view.map === null ? [] : nodesToAsk(view.map, partition, host.node);
+        return view.map === null ? [] : nodesToAsk(view.map, partition, host.node, isUp);
       },
     });
   }
 }
 
-/** Those that should have a copy, the preferred writer first; then all others, which may have one still. */
-function nodesToAsk(map: ClusterMap, partition: number, self: string): readonly string[] {
+/**
+ * Those that should have a copy, the preferred writer first; then all others, which may have one still. Nodes
+ * that are down are asked only when all are.
+ */
+function nodesToAsk(
+  map: ClusterMap,
+  partition: number,
+  self: string,
+  isUp: (node: string) => boolean,
+): readonly string[] {
   const wanted = nodesOfPartition(map, partition);
   const others = map.members.map(({ node }) => node).filter((node) => !wanted.includes(node));
   const all = [...wanted, ...others];
-  return all.length === 0 ? [self] : all;
+  const up = all.filter(isUp);
+  return up.length > 0 ? up : all.length > 0 ? all : [self];
 }

@@ -25,6 +25,7 @@ import type { JournalFolder } from "../journal/folder.ts";
 import { openFolder } from "../journal/open.ts";
 import type { NodeFloor } from "../node/node-floor.ts";
 import { partitionDefinition } from "../store/partition-definition.ts";
+import { nodeOf } from "../stream/replica-id.ts";
 import { StreamClient } from "../stream/stream-client.ts";
 import { withTransactions } from "../stream/three-phase/definition.ts";
 import type { BasePorts } from "./ports.ts";
@@ -169,7 +170,14 @@ export function makeData(parts: DataParts): NodeData {
     keep: (kept) => opened.keep(kept),
     send: (node, message) => system.cast({ name: "manager", node }, { type: "bootstrap", message }),
   });
-  const streams = new PartitionStreams({ host: system, view, windowMax: CLIENT_WINDOW });
+  const streams = new PartitionStreams({
+    ...{ host: system, view, windowMax: CLIENT_WINDOW },
+    isUp: (node) => floor.isUp(node),
+    writerOf: (stream) => {
+      const primary = host.home(stream)?.primary ?? null;
+      return primary === null ? null : nodeOf(primary);
+    },
+  });
   const services: DataServices = {
     host,
     view,

@@ -35,6 +35,8 @@ export interface ClientOptions {
   readonly stream: string;
   /** Nodes on which replicas of the stream may live; the first is asked first. May be a getter. */
   readonly nodes: readonly string[];
+  /** The node that is taken for the writer's where the client knows no better; asked once for each request. */
+  readonly guess?: () => string | null;
   /** Never used by another client; drawn unless given. */
   readonly clientId?: string;
   /** For a request or read with everything that it takes. Default 10000. */
@@ -89,8 +91,8 @@ type Attempt<Answer> =
 export class StreamClient {
   readonly clientId: string;
   readonly #host: ClientHost;
-  readonly #options: Required<Omit<ClientOptions, "clientId" | "nodes">>;
-  readonly #where: Pick<ClientOptions, "nodes">;
+  readonly #options: Required<Omit<ClientOptions, "clientId" | "nodes" | "guess">>;
+  readonly #where: Pick<ClientOptions, "nodes" | "guess">;
   readonly #target: string;
   /** Numbers of the requests under way; none is below `#oldest`. */
   readonly #open = new Set<number>();

@@ -76,6 +76,13 @@ describe("a client of a stream", () => {
     expect(rig.asked.map(({ node }) => node)).to.deep.equal(["a", "c", "c"]);
   });
 
+  it("asks whom it guesses to be the writer first, and only once for each request", async () => {
+    const rig = new Rig({ guess: () => "b" });
+    rig.script = ({ node }) => (node === "c" ? ok(7) : "nodedown");
+    expect(await rig.request()).to.equal("ok");
+    expect(rig.asked.map(({ node }) => node)).to.deep.equal(["b", "a", "b", "c"]);
+  });
+
   it("repeats a request under the same number until it is answered", async () => {
     const rig = new Rig();
     rig.script = (_, count) => (count < 4 ? "nodedown" : ok(1));
