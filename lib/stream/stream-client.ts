@@ -200,8 +200,10 @@ export class StreamClient {
   ): Promise<Done> {
     let unsure = false;
     let refusal: Refusal = "noWriter";
+    let guess = this.#where.guess?.() ?? null;
     for (;;) {
-      const node = this.#writer ?? this.#nextNode();
+      const node = this.#writer ?? guess ?? this.#nextNode();
+      guess = null;
       const doneBelow = this.#oldestOpen();
       const request = { type: "request", clientId: this.clientId, requestSeq, doneBelow, operation };
       const lockWaitMs = this.#lockWaitMs(deadlineAt);
