@@ -135,6 +135,9 @@ export class EffectPerformer {
     }
     this.#host.transfer(home.transfers.cancelSources("the state was replaced by a snapshot"));
     home.replicated = staged;
+    home.ports.log.info(
+      `${home.replica.self} has taken a snapshot of ${home.options.stream} up to ${base.seq}`,
+    );
     const known = home.replicated;
     home.batches.installed(
       base,

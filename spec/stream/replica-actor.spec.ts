@@ -232,9 +232,10 @@ describe("replicas on disks", () => {
       for (let count = 1; count <= 60; count++) {
         await rig.run(client.request({ op: "put", key: `k${count % 7}`, value: count }));
       }
-      await rig.cluster.start(away, { peers: [...NODES] });
+      const { lines } = await rig.cluster.start(away, { peers: [...NODES] });
       const back = await rig.start(away);
       await rig.cluster.until(() => rig.agree() && back.status.role === "follower", 20_000);
+      expect(lines.some(({ message }) => message.includes("has taken a snapshot of"))).to.equal(true);
       await rig.cluster.until(() => back.replica.durableSeq === back.replica.log.lastSeq);
       rig.kill(away);
       await rig.cluster.start(away, { peers: [...NODES] });

@@ -48,7 +48,7 @@ describe("nodes with a disk", function () {
     expect(await replicasOf(sim, "b")).to.deep.equal(before);
     await expectAll(sim, "b", "k");
     await expectAll(sim, "b", "late");
-    expect(back.lines.filter(({ message }) => message.includes("snapshot"))).to.deep.equal([]);
+    expect(back.lines.filter(({ message }) => message.includes("has taken a snapshot"))).to.deep.equal([]);
     await sim.stopAll();
   });
 
