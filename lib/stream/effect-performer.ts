@@ -5,6 +5,7 @@
 import type { CastMessage } from "../actor/protocol.ts";
 import { unreachable } from "../base/invariant.ts";
 import { publishEvent } from "../telemetry/events.ts";
+import { AppendOutbox } from "./append-outbox.ts";
 import type { Letter, Message } from "./messages.ts";
 import { PROTOCOL_VERSION } from "./messages.ts";
 import type { OrderDesk } from "./order-desk.ts";
@@ -35,9 +36,19 @@ type Effect<Type extends StreamEffect["type"]> = Extract<StreamEffect, { readonl
 
 export class EffectPerformer {
   readonly #host: PerformerHost;
+  readonly #outbox: AppendOutbox | null;
 
   constructor(host: PerformerHost) {
+    const { settings, ports, options } = host.home;
+    const { appendEntries, appendBytes } = settings;
     this.#host = host;
+    this.#outbox =
+      options.mode === "async"
+        ? new AppendOutbox({
+            ...{ clock: ports.clock, appendEntries, appendBytes },
+            send: (to, append) => this.#post(to, append),
+          })
+        : null;
   }
 
   perform({ effect, log, staged }: Unfinished): void {
@@ -105,6 +116,15 @@ export class EffectPerformer {
   }
 
   #sendLetter(to: readonly ReplicaId[], message: Message): void {
+    if (this.#outbox !== null && message.type === "append" && message.entries.length > 0) {
+      this.#outbox.add(to, message);
+      return;
+    }
+    this.#outbox?.flush();
+    this.#post(to, message);
+  }
+
+  #post(to: readonly ReplicaId[], message: Message): void {
     const { home } = this.#host;
     const { stream, lineage } = home.options;
     const letter: Letter = { v: PROTOCOL_VERSION, stream, lineage, from: home.replica.self, to, message };
