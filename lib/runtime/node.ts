@@ -169,7 +169,10 @@ export class Node {
   /** Commits to partitions and questions to them. Throws `config_mismatch` on a node for actors only. */
   get wal(): Commits {
     if (this.#wal === null) {
-      throw new SupercastError("config_mismatch", `actorsOnly: ${this.name} takes no part in the replicated data`);
+      throw new SupercastError(
+        "config_mismatch",
+        `actorsOnly: ${this.name} takes no part in the replicated data`,
+      );
     }
     return this.#wal;
   }
