@@ -12,7 +12,7 @@ import { INVALID_SHARE_MAX, Summary } from "../../../scripts/simulate/report.ts"
 import { isReplayed, runChecked } from "../../../scripts/simulate/seeds.ts";
 import { runSeed } from "./run.ts";
 
-const COUNT = Number(process.env["SUPERCAST_SEEDS"] ?? (process.env["CI"] === "true" ? 500 : 20));
+const COUNT = Number(process.env["SUPERCAST_SEEDS"] ?? (process.env["CI"] === "true" ? 200 : 20));
 const BASE = process.env["SUPERCAST_SEED_BASE"] ?? "";
 const SEED_LIMIT_MS = 20_000;
 /** Beside the seeds themselves: processes start, and a busy machine does that slowly. */
