@@ -87,21 +87,24 @@ export function configurationsAtRisk(world: World): Configuration[] {
 }
 
 /**
- * The newest that ever opened, and whatever has been proposed since. While none of those who are left knows that
- * it has opened, what they know as active still has to be sealed and matters too.
+ * The newest that ever opened, and whatever has been proposed since, also by those who are gone: their seals may
+ * still be on their way (seed 136). While none of those who are left knows that the newest has opened, what they
+ * know as active still has to be sealed and matters too.
  */
 function configurationsThatMatter(world: World, left: readonly Observed[]): Configuration[] {
   const newest = world.newest?.epoch ?? EPOCH_ZERO;
   const found = world.newest === null ? [] : [world.newest.configuration];
-  let known: Proposed | null = null;
-  for (const { state } of left) {
-    const { activated, successors } = state.hard;
+  for (const { state } of world.replicas.values()) {
     const claimed = state.claim === null ? [] : [state.claim];
     const asked = state.preseal === null ? [] : [state.preseal];
-    const open = [...successors, ...claimed, ...asked].filter(
+    const open = [...state.hard.successors, ...claimed, ...asked].filter(
       ({ epoch }) => compareEpochs(epoch, newest) > 0,
     );
     found.push(...open.map(({ configuration }) => configuration));
+  }
+  let known: Proposed | null = null;
+  for (const { state } of left) {
+    const { activated } = state.hard;
     if (activated !== null && (known === null || compareEpochs(activated.epoch, known.epoch) > 0)) {
       known = activated;
     }
