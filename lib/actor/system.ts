@@ -362,6 +362,11 @@ export class ActorSystem {
     }
   }
 
+  /** Whether it has been closed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Ends all processes without ceremony and stops all timers. Graceful stops go through supervisors. */
   close(): void {
     this.#closed = true;

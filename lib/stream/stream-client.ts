@@ -24,6 +24,8 @@ import {
 export interface ClientHost {
   readonly clock: Clock;
   readonly random: Random;
+  /** The node has ended: nothing is tried again. */
+  readonly closed?: boolean;
   call(
     target: { readonly name: string; readonly node: string },
     message: object,
@@ -271,7 +273,7 @@ export class StreamClient {
     // Two replicas may name each other: a little rest after each word of that, too.
     const share = elsewhere ? 0.05 : 0.5 + random.next() / 2;
     const delayMs = this.#options.retryMs * share;
-    if (clock.now() + delayMs >= deadlineAt) {
+    if (this.#host.closed === true || clock.now() + delayMs >= deadlineAt) {
       return false;
     }
     await new Promise<void>((resolve) => {

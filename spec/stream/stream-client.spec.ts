@@ -22,6 +22,7 @@ class Rig {
   readonly clock = new VirtualClock();
   readonly asked: Asked[] = [];
   readonly client: StreamClient;
+  closed = false;
   script: (asked: Asked, count: number) => object | string = () => "timeout";
 
   constructor(options: Partial<ClientOptions> = {}) {
@@ -35,7 +36,13 @@ class Rig {
           )
         : Promise.resolve(said);
     };
-    const host = { clock: this.clock, random: seededRandom(1), call };
+    const isClosed = (): boolean => this.closed;
+    const host = {
+      ...{ clock: this.clock, random: seededRandom(1), call },
+      get closed() {
+        return isClosed();
+      },
+    };
     this.client = new StreamClient(host, {
       stream: "s",
       nodes: ["a", "b", "c"],
@@ -74,6 +81,16 @@ describe("a client of a stream", () => {
     expect(await rig.run(rig.client.request({}))).to.deep.equal({ value: "v7", seq: 7, epoch: EPOCH });
     await rig.request();
     expect(rig.asked.map(({ node }) => node)).to.deep.equal(["a", "c", "c"]);
+  });
+
+  it("tries nothing again when its node has ended", async () => {
+    const rig = new Rig();
+    rig.script = () => {
+      rig.closed = true;
+      return "noproc";
+    };
+    expect(await rig.request()).to.equal("quorum_not_reached");
+    expect(rig.asked).to.have.length(1);
   });
 
   it("asks whom it guesses to be the writer first, and only once for each request", async () => {
