@@ -106,7 +106,8 @@ describe("the order of terms", () => {
   }).timeout(60_000);
 
   it("is the order of the keys", () => {
-    const objects = fc.dictionary(texts, fc.constantFrom("", 0, 1), { maxKeys: 3, noNullPrototype: true });
+    const names = texts.filter((text) => text !== "__proto__"); // which no term may have as a field
+    const objects = fc.dictionary(names, fc.constantFrom("", 0, 1), { maxKeys: 3, noNullPrototype: true });
     const lists = fc.array(texts, { maxLength: 3 });
     for (const kind of [terms, numbers, objects, lists]) {
       fc.assert(
